@@ -9,7 +9,7 @@ from typing import Any
 
 _HOME_OF = {
     "CellCountError": "errors",
-    "microalgae": "microalgae",
+    "microalgae": "public_photos",
 }
 
 __all__ = [*_HOME_OF, "bridge"]
