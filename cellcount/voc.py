@@ -1,0 +1,189 @@
+"""Pascal VOC annotations: one XML beside each photo, with the boxes that labelImg drew.
+
+Boxes are (xmin, ymin, xmax, ymax) in whole pixels of the upright photo, as they stand in the file.
+The layout is the one of the PASCAL VOC development kit, in the form in which labelImg writes it.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from xml.etree import ElementTree
+
+import defusedxml
+import defusedxml.ElementTree
+
+from cellcount.errors import CellCountError
+
+_LABEL_AGAIN = "Label the photo again in labelImg, or bring the file back from a backup."
+
+
+@dataclass(frozen=True)
+class Box:
+    """One labelled object; the right and lower edges lie at xmax and ymax, in pixels."""
+
+    label: str
+    xmin: int
+    ymin: int
+    xmax: int
+    ymax: int
+    truncated: bool = False
+    difficult: bool = False
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What one XML says about one photo; width and height are those of the upright photo."""
+
+    filename: str
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about one file that a user should know before training."""
+
+    file: Path
+    problem: str
+    cure: str
+    severity: Literal["error", "note"] = "error"
+
+    def __str__(self) -> str:
+        """Say it as one line, ready to be printed."""
+        return f"{self.file}: {self.problem} {self.cure}"
+
+
+class AnnotationError(CellCountError):
+    """An XML that holds no usable annotation; ``finding`` says which and why."""
+
+    def __init__(self, finding: Finding) -> None:
+        """Take the finding, which is also the message."""
+        super().__init__(finding)
+        self.finding = finding
+
+
+def read(path: str | Path) -> Annotation:
+    """Read one Pascal VOC file.
+
+    Coordinates with decimals are rounded; absent ``truncated`` and ``difficult`` mean no. Whether
+    the boxes make sense is not looked at here but in :func:`check_folder`.
+
+    Raises:
+        AnnotationError: the file is missing, broken, dangerous or incomplete.
+    """
+    path = Path(path)
+    root = _parse(path)
+    boxes = (_box(path, number, item) for number, item in enumerate(root.iter("object"), start=1))
+    return Annotation(
+        filename=_text(path, "The annotation", root, "filename"),
+        width=_whole(path, "The annotation", root, "size/width"),
+        height=_whole(path, "The annotation", root, "size/height"),
+        boxes=tuple(boxes),
+    )
+
+
+def write(path: str | Path, annotation: Annotation) -> None:
+    """Write one Pascal VOC file as labelImg would, replacing what was there in one step.
+
+    The photo's path is left out: it would be wrong on every other computer.
+
+    Raises:
+        CellCountError: the file cannot be written.
+    """
+    path = Path(path)
+    root = _tree(path.resolve().parent.name, annotation)
+    ElementTree.indent(root, "\t")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(ElementTree.tostring(root, encoding="utf-8") + b"\n")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise CellCountError(
+            f"{path} cannot be written ({error.strerror}). Choose a folder that exists, that you "
+            "may write to and that has room."
+        ) from error
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    try:
+        root = defusedxml.ElementTree.parse(path).getroot()
+    except OSError as error:
+        cure = "Check the name and that you may read it."
+        problem = f"The file cannot be read ({error.strerror})."
+        raise AnnotationError(Finding(path, problem, cure)) from error
+    except defusedxml.DefusedXmlException as error:
+        problem = "The XML defines entities, as attacks do and labelling programs never do."
+        raise AnnotationError(Finding(path, problem, _LABEL_AGAIN)) from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        problem = f"The XML is damaged ({error})."
+        raise AnnotationError(Finding(path, problem, _LABEL_AGAIN)) from error
+    if root.tag != "annotation":
+        problem = f"This is no Pascal VOC file: it holds <{root.tag}> instead of <annotation>."
+        cure = "Choose PascalVOC as the format in labelImg, and move other XML elsewhere."
+        raise AnnotationError(Finding(path, problem, cure))
+    return root
+
+
+def _box(path: Path, number: int, item: ElementTree.Element) -> Box:
+    owner = f"Box {number}"
+    return Box(
+        label=_text(path, owner, item, "name"),
+        xmin=_whole(path, owner, item, "bndbox/xmin"),
+        ymin=_whole(path, owner, item, "bndbox/ymin"),
+        xmax=_whole(path, owner, item, "bndbox/xmax"),
+        ymax=_whole(path, owner, item, "bndbox/ymax"),
+        truncated=_flag(item, "truncated"),
+        difficult=_flag(item, "difficult"),
+    )
+
+
+def _text(path: Path, owner: str, item: ElementTree.Element, tag: str) -> str:
+    text = (item.findtext(tag) or "").strip()
+    if not text:
+        raise AnnotationError(Finding(path, f"{owner} has no <{tag}>.", _LABEL_AGAIN))
+    return text
+
+
+def _whole(path: Path, owner: str, item: ElementTree.Element, tag: str) -> int:
+    text = _text(path, owner, item, tag)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        problem = f"{owner} has <{tag}>{text}</{tag}>, which is no number."
+        raise AnnotationError(Finding(path, problem, _LABEL_AGAIN))
+    return round(number)
+
+
+def _flag(item: ElementTree.Element, tag: str) -> bool:
+    return (item.findtext(tag) or "").strip().lower() in {"1", "true", "yes"}
+
+
+def _tree(folder: str, annotation: Annotation) -> ElementTree.Element:
+    root = ElementTree.Element("annotation")
+    _leaf(root, "folder", folder)
+    _leaf(root, "filename", annotation.filename)
+    _leaf(ElementTree.SubElement(root, "source"), "database", "Unknown")
+    size = ElementTree.SubElement(root, "size")
+    _leaf(size, "width", annotation.width)
+    _leaf(size, "height", annotation.height)
+    _leaf(size, "depth", 3)
+    _leaf(root, "segmented", 0)
+    for box in annotation.boxes:
+        item = ElementTree.SubElement(root, "object")
+        _leaf(item, "name", box.label)
+        _leaf(item, "pose", "Unspecified")
+        _leaf(item, "truncated", int(box.truncated))
+        _leaf(item, "difficult", int(box.difficult))
+        corners = ElementTree.SubElement(item, "bndbox")
+        for side in ("xmin", "ymin", "xmax", "ymax"):
+            _leaf(corners, side, getattr(box, side))
+    return root
+
+
+def _leaf(parent: ElementTree.Element, tag: str, value: str | int) -> None:
+    ElementTree.SubElement(parent, tag).text = str(value)
