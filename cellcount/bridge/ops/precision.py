@@ -1,0 +1,39 @@
+"""The number format in which a bridged kernel works, whatever format it is called with.
+
+Under autocast mmcv hands its kernels bfloat16 or float16 tensors and wants the same back.
+torchvision's CPU kernels know no bfloat16, and a sampling position in a 512 px map needs more than
+the 8 to 11 significant bits of either. So a kernel works in float32, or in float64 if it was called
+with that, and rounds only its result: ``output.copy_(...)`` does that by itself.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def widen(tensor: Tensor) -> Tensor:
+    """``tensor`` in the format to compute in: float64 stays, any other becomes float32."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Run ``function``, whose first argument is a tensor, outside autograd and autocast.
+
+    mmcv's autograd functions call kernels for bare numbers, but autocast stays on inside them and
+    would turn the kernel's matrix products back into 16 bit.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        first = args[0]
+        assert isinstance(first, Tensor)
+        with torch.no_grad(), torch.autocast(first.device.type, enabled=False):
+            return function(*args, **kwargs)
+
+    return run
