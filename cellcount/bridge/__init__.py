@@ -1,0 +1,62 @@
+"""Runs the libraries of 2022 on today's Python and torch; see ``apply``.
+
+Each file here mends one library, each function in it one break. Nothing installed is changed on
+disk, nothing is fetched: modules are mended in memory while Python loads them.
+"""
+
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from cellcount.bridge.spans import SPANS, SpanFinder
+from cellcount.errors import CellCountError
+
+_FILES = ("python", "mmcv", "mmdet", "icevision", "vfnet", "yolov5", "sahi", "fastai")
+_applied = False
+
+
+def apply() -> None:
+    """Make ``from icevision.all import *`` work; call it before that line. A second call is free.
+
+    Raises:
+        CellCountError: a bridged library was imported before, or packages were exchanged on disk
+            since Python started; both want a fresh start of Python.
+    """
+    global _applied  # noqa: PLW0603 - the import system of a process is mended once
+    if _applied:
+        return
+    _refuse_stale_modules()
+    for name in _FILES:
+        import_module(f"{__name__}.{name}")
+    spans = [one for one in SPANS if one.applies()]
+    early = sorted({one.module for one in spans} & set(sys.modules))
+    if early:
+        raise CellCountError(
+            f"{early[0]} was imported before the bridge: restart the kernel and run "
+            "cc.bridge.apply() before any line that imports icevision, mmdet or mmcv."
+        )
+    sys.meta_path.insert(0, SpanFinder(spans))
+    _applied = True
+
+
+def report() -> list[tuple[str, str, bool]]:
+    """Every span as (``library: name``, what breaks without it, whether it applies here)."""
+    for name in _FILES:
+        import_module(f"{__name__}.{name}")
+    return [(f"{one.library}: {one.name}", one.breaks, one.applies()) for one in SPANS]
+
+
+def _refuse_stale_modules() -> None:
+    # On Colab the install cell exchanges packages that the running kernel may have loaded already;
+    # half-old half-new packages fail in ways that nobody can read.
+    for module, library in {"numpy": "numpy", "PIL": "pillow", "torch": "torch"}.items():
+        loaded = getattr(sys.modules.get(module), "__version__", None)
+        try:
+            installed = version(library)
+        except PackageNotFoundError:
+            continue
+        if loaded and loaded.split("+")[0] != installed.split("+")[0]:
+            raise CellCountError(
+                f"{library} {installed} was installed while {library} {loaded} was running: "
+                "restart the kernel (Colab: Runtime > Restart session), then run the cells again."
+            )

@@ -1,0 +1,241 @@
+"""IceVision 0.12: what it downloads while it is imported, and what it gets wrong about photos."""
+
+import sys
+from collections.abc import Iterator
+from functools import wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from cellcount.bridge.fonts import default_font
+from cellcount.bridge.spans import span
+from cellcount.errors import CellCountError
+
+UNTIL = "IceVision is released again"
+# IceVision's INFO lines tell which function runs; its own AUTOFIX reports stand at 25.
+_AUTOFIX_LEVEL = 25
+
+
+def _loaded(name: str) -> ModuleType:
+    return sys.modules[name]
+
+
+@span(
+    "icevision.utils.logger_utils",
+    library="icevision",
+    breaks="it logs which function runs, in colours, between the outputs of a notebook",
+    until=UNTIL,
+)
+def every_call_is_logged() -> Iterator[None]:
+    yield
+    module = _loaded("icevision.utils.logger_utils")
+
+    def logger_default_config() -> None:
+        module.logger.remove()
+        module.logger.add(sys.stderr, format="{message}", level=_AUTOFIX_LEVEL)
+
+    module.logger_default_config = logger_default_config
+    logger_default_config()
+
+
+@span(
+    "icevision.visualize.utils",
+    library="icevision",
+    breaks="it downloads a font while it is imported, and keeps an error page as the font",
+    until=UNTIL,
+)
+def font_is_downloaded() -> Iterator[None]:
+    yield
+    _loaded("icevision.visualize.utils").get_default_font = default_font
+
+
+@span(
+    "icevision.models.mmdet.download_configs",
+    library="icevision",
+    breaks="it downloads mmdet's configuration files while it is imported; mmdet ships them",
+    until=UNTIL,
+)
+def configs_are_downloaded() -> Iterator[None]:
+    yield
+
+    def shipped_configs() -> Path:
+        import mmdet
+
+        return Path(mmdet.__file__).parent / ".mim" / "configs"
+
+    _loaded("icevision.models.mmdet.download_configs").download_mmdet_configs = shipped_configs
+
+
+@span(
+    "icevision.utils.imageio",
+    library="icevision",
+    breaks="sizes are upright for two of the four quarter-turned EXIF orientations; 16-bit photos "
+    "turn white",
+    until=UNTIL,
+)
+def photos_are_misread() -> Iterator[None]:
+    yield
+    from PIL import Image
+
+    from cellcount.photos import photo_size, read_photo
+
+    module = _loaded("icevision.utils.imageio")
+    open_img = module.open_img
+
+    def open_photo(fn: Any, gray: bool = False, ignore_exif: bool = False) -> Image.Image:
+        if gray or ignore_exif:
+            return open_img(fn, gray=gray, ignore_exif=ignore_exif)
+        return Image.fromarray(read_photo(fn))
+
+    module.open_img = open_photo
+    module.get_img_size = lambda filepath: module.ImgSize(*photo_size(filepath))
+
+
+@span(
+    "icevision.parsers.voc_parser",
+    library="icevision",
+    breaks="it trusts the photo's name and size in the XML, and lets an XML build what it likes",
+    until=UNTIL,
+)
+def xml_is_trusted() -> Iterator[None]:
+    yield
+    import defusedxml.ElementTree
+
+    from cellcount.photos import photo_size
+
+    module = _loaded("icevision.parsers.voc_parser")
+    module.ET = defusedxml.ElementTree
+    parser = module.VOCBBoxParser
+    prepare = parser.prepare
+
+    def prepare_pair(self: Any, xml: Path) -> None:
+        try:
+            prepare(self, xml)
+        except Exception as error:
+            raise CellCountError(
+                f"{xml} cannot be read as a Pascal VOC file ({error}): mend it, or move it out of "
+                "the folder."
+            ) from error
+        photo = self.images_dir / (self._filename or "")
+        own = sorted(
+            path
+            for path in self.images_dir.glob(f"{_escape(xml.stem)}.*")
+            if path.suffix.lower() != ".xml"
+        )
+        if own and photo not in own:
+            module.logger.warning(
+                "{} names the photo {}; the photo beside it, {}, is used.",
+                xml.name,
+                self._filename,
+                own[0].name,
+            )
+            self._filename = own[0].name
+        elif not photo.is_file():
+            raise CellCountError(
+                f"{xml} has no photo: put {self._filename} into {self.images_dir}, or move the XML "
+                "away."
+            )
+
+    def true_size(self: Any, xml: Path) -> Any:
+        size = module.ImgSize(*photo_size(self.filepath(xml)))
+        written = img_size(self, xml)
+        if written != size:
+            module.logger.warning(
+                "{} says its photo is {} x {} pixels, but it is {} x {}: look whether the boxes "
+                "still sit on the cells (labelImg shows them).",
+                xml.name,
+                *written,
+                *size,
+            )
+        return size
+
+    img_size = parser.img_size
+    parser.prepare, parser.img_size = prepare_pair, true_size
+
+
+def _escape(stem: str) -> str:
+    import glob
+
+    return glob.escape(stem)
+
+
+@span(
+    "icevision.models.inference",
+    library="icevision",
+    breaks="end2end_detect swaps width and height, ignores EXIF and rounds boxes to pixels of the "
+    "shrunken image",
+    until=UNTIL,
+)
+def boxes_are_rounded_small() -> Iterator[None]:
+    yield
+    from PIL import ImageOps
+
+    module = _loaded("icevision.models.inference")
+    detect = module._end2end_detect
+
+    def exact_box(
+        img: Any, bbox: Any, transforms: list[Any], h_after: int, w_after: int
+    ) -> tuple[float, float, float, float]:
+        """Map a box from the resized, padded picture to the photo, without rounding."""
+        width, height = img.size
+        h_after, w_after = module.get_size_without_padding(transforms, img, h_after, w_after)
+        pad = next((t for t in transforms if type(t).__name__ == "PadIfNeeded"), None)
+        # PadIfNeeded centres the picture; an odd pixel goes to the right and to the bottom.
+        left = max(pad.min_width - w_after, 0) // 2 if pad else 0
+        top = max(pad.min_height - h_after, 0) // 2 if pad else 0
+        xs = ((x - left) * width / w_after for x in (bbox.xmin, bbox.xmax))
+        ys = ((y - top) * height / h_after for y in (bbox.ymin, bbox.ymax))
+        xmin, xmax = (min(max(float(x), 0.0), float(width)) for x in xs)
+        ymin, ymax = (min(max(float(y), 0.0), float(height)) for y in ys)
+        return xmin, ymin, xmax, ymax
+
+    @wraps(detect)
+    def detect_upright(img: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        if isinstance(img, (str, Path)):
+            photo = module.open_img(img)
+        else:
+            photo = ImageOps.exif_transpose(img)
+            photo = photo if photo.mode == "RGB" else photo.convert("RGB")
+        found = detect(photo, *args, **kwargs)
+        found["width"], found["height"] = photo.size
+        return found
+
+    module.postprocess_bbox, module._end2end_detect = exact_box, detect_upright
+
+
+@span(
+    "icevision.data.convert_records_to_coco_style",
+    library="icevision",
+    breaks="COCOMetric looks at the 100 best boxes of a photo only",
+    until=UNTIL,
+)
+def metric_stops_at_100() -> Iterator[None]:
+    yield
+    module = _loaded("icevision.data.convert_records_to_coco_style")
+
+    class UncappedCOCOeval(module.COCOeval):  # type: ignore[name-defined,misc]
+        """COCO's evaluation with room for every box that a photo has."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            per_photo: dict[Any, int] = {}
+            for box in self.cocoDt.anns.values():
+                per_photo[box["image_id"]] = per_photo.get(box["image_id"], 0) + 1
+            if self.params.iouType != "keypoints":
+                self.params.maxDets = [1, 10, max(100, *per_photo.values(), 0)]
+
+        def summarize(self) -> None:
+            """COCO's numbers, the last of the three caps being that of the photo with most boxes.
+
+            pycocotools looks a cap up by its value and has 100 written into one place, so the cap
+            that was used is called 100 here; COCOMetric calls it so as well.
+            """
+            used = self.params.maxDets
+            if self.params.iouType != "keypoints":
+                self.params.maxDets = [*used[:-1], 100]
+            try:
+                super().summarize()
+            finally:
+                self.params.maxDets = used
+
+    module.COCOeval = UncappedCOCOeval

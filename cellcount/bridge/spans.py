@@ -1,0 +1,139 @@
+"""How a span of the bridge is written, hung into Python's import and reported.
+
+A span is a generator function that mends one break in one module of one library. What stands
+before its ``yield`` runs just before that module is executed, what stands behind it just after, so
+one function can lend a module something it needs to load and mend what it defines:
+
+    @span("yolov5.utils.general", library="yolov5-icevision", breaks="...", until="...")
+    def pkg_resources_is_gone() -> Iterator[None]:
+        with lend("pkg_resources", parse_version=Version):
+            yield
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+
+Mend = Callable[[], Iterator[None]]
+
+
+@dataclass
+class Span:
+    """One mended break.
+
+    ``module`` is the module whose loading it surrounds, ``library`` the distribution whose
+    installed version must satisfy ``versions`` for it to apply, ``breaks`` what goes wrong without
+    it, ``until`` when it can be deleted.
+    """
+
+    name: str
+    module: str
+    library: str
+    versions: str
+    breaks: str
+    until: str
+    mend: Mend
+    used: bool = False
+
+    def applies(self) -> bool:
+        """Whether the installed version of the library is one that breaks."""
+        try:
+            return SpecifierSet(self.versions).contains(version(self.library), prereleases=True)
+        except PackageNotFoundError:
+            return False
+
+
+SPANS: list[Span] = []
+
+
+def span(
+    module: str, *, library: str, breaks: str, until: str, versions: str = ""
+) -> Callable[[Mend], Mend]:
+    """Register the decorated generator function as the span around ``module``."""
+
+    def register(mend: Mend) -> Mend:
+        SPANS.append(Span(mend.__name__, module, library, versions, breaks, until, mend))
+        return mend
+
+    return register
+
+
+@contextmanager
+def lend(name: str, **attributes: Any) -> Iterator[None]:
+    """Put a module ``name`` with ``attributes`` into ``sys.modules`` for as long as the block runs.
+
+    A module of that name that Python has got is left alone.
+    """
+    if name in sys.modules or importlib.machinery.PathFinder.find_spec(name) is not None:
+        yield
+        return
+    stand_in = ModuleType(name)
+    vars(stand_in).update(attributes)
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        sys.modules.pop(name, None)
+
+
+def overlay(module: ModuleType, **attributes: Any) -> ModuleType:
+    """A module that has ``attributes`` and everything else from ``module``.
+
+    Given to one module in the place of ``module``, it changes names for that module alone.
+    """
+    laid_over = ModuleType(module.__name__)
+    vars(laid_over).update(attributes, __getattr__=lambda name: getattr(module, name))
+    return laid_over
+
+
+def surround(spans: Sequence[Span], execute: Callable[[], None]) -> None:
+    """Run ``execute`` with the first half of every span before it and the second half after."""
+    with ExitStack() as stack:
+        for one in spans:
+            stack.enter_context(contextmanager(one.mend)())
+        execute()
+    for one in spans:
+        one.used = True
+
+
+class _SpannedLoader(importlib.abc.Loader):
+    def __init__(self, loader: importlib.abc.Loader, spans: Sequence[Span]) -> None:
+        self._loader, self._spans = loader, spans
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # Hand the module its own loader back: pkgutil and inspect ask it for data and source.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        surround(self._spans, lambda: self._loader.exec_module(module))
+
+
+class SpanFinder(importlib.abc.MetaPathFinder):
+    """Finds the modules that have spans first, and wraps the loading of each."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans: dict[str, list[Span]] = {}
+        for one in spans:
+            self._spans.setdefault(one.module, []).append(one)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Find ``fullname`` as Python would, and wrap its loader where a span wants it."""
+        if fullname not in self._spans:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _SpannedLoader(spec.loader, self._spans[fullname])
+        return spec

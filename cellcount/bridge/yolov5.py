@@ -1,0 +1,84 @@
+"""yolov5-icevision 6.0.0: loading it on Python >= 3.12, without setuptools, without a network."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from cellcount.bridge.spans import lend, span
+
+
+@span(
+    "yolov5",
+    library="yolov5-icevision",
+    breaks="it looks for itself with `imp`, which left Python in 3.12, to extend `sys.path`",
+    until="yolov5-icevision stops importing imp",
+)
+def imp_is_gone() -> Iterator[None]:
+    def find_module(name: str) -> tuple[None, str, SimpleNamespace]:
+        return None, str(Path(__file__).parent), SimpleNamespace()
+
+    with lend("imp", find_module=find_module):
+        yield
+
+
+@span(
+    "yolov5.utils.general",
+    library="yolov5-icevision",
+    breaks="`pkg_resources` left setuptools; printing, OpenCV threads and pandas are reconfigured",
+    until="yolov5-icevision parses versions with packaging and leaves global settings alone",
+)
+def pkg_resources_is_gone() -> Iterator[None]:
+    import cv2
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    cv2_threads, columns = cv2.getNumThreads(), pd.options.display.max_columns
+    had_numexpr = "NUMEXPR_MAX_THREADS" in os.environ
+    with (
+        np.printoptions(),
+        lend("pkg_resources", parse_version=Version, parse_requirements=_parse_requirements),
+    ):
+        yield
+    torch.set_printoptions(profile="default")
+    cv2.setNumThreads(cv2_threads)
+    pd.options.display.max_columns = columns
+    if not had_numexpr:
+        os.environ.pop("NUMEXPR_MAX_THREADS", None)
+
+
+def _parse_requirements(lines: Iterator[str]) -> list[Requirement]:
+    return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+
+
+@span(
+    "yolov5.utils.plots",
+    library="yolov5-icevision",
+    breaks="it downloads Arial while it is imported",
+    until="yolov5-icevision loads its font when it draws",
+)
+def arial_is_downloaded() -> Iterator[None]:
+    import matplotlib
+    from PIL import ImageFont
+
+    from cellcount.bridge.fonts import default_font
+
+    truetype = ImageFont.truetype
+
+    def shipped_font(font: str, *args: object, **kwargs: object) -> ImageFont.FreeTypeFont:
+        if Path(str(font)).name in ("Arial.ttf", "Arial.Unicode.ttf"):
+            font = default_font()
+        return truetype(font, *args, **kwargs)  # type: ignore[arg-type]
+
+    rc, backend = dict(matplotlib.rcParams), matplotlib.get_backend()
+    ImageFont.truetype = shipped_font  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        ImageFont.truetype = truetype
+        matplotlib.use(backend)
+        matplotlib.rcParams.update(rc)
