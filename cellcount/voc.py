@@ -5,6 +5,8 @@ The layout is the one of the PASCAL VOC development kit, in the form in which la
 """
 
 import math
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,8 +16,12 @@ import defusedxml
 import defusedxml.ElementTree
 
 from cellcount.errors import CellCountError
+from cellcount.photos import PhotoError, is_photo, photo_size
 
+_OPEN_AND_SAVE = "Open the photo in labelImg, check that its boxes sit on the cells, and save."
 _LABEL_AGAIN = "Label the photo again in labelImg, or bring the file back from a backup."
+
+_LISTED = 5  # box numbers in one sentence
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Annotation:
     boxes: tuple[Box, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """One thing about one file that a user should know before training."""
 
@@ -50,8 +56,8 @@ class Finding:
     cure: str
     severity: Literal["error", "note"] = "error"
 
-    def __str__(self) -> str:
-        """Say it as one line, ready to be printed."""
+    def __repr__(self) -> str:
+        """Say it as one plain line, also where a notebook shows a list of them."""
         return f"{self.file}: {self.problem} {self.cure}"
 
 
@@ -105,6 +111,31 @@ def write(path: str | Path, annotation: Annotation) -> None:
             f"{path} cannot be written ({error.strerror}). Choose a folder that exists, that you "
             "may write to and that has room."
         ) from error
+
+
+def check_folder(folder: str | Path) -> list[Finding]:
+    """Compare every XML in the folder with its photo, the one that shares its name before the dot.
+
+    An error would stop the training or teach it something wrong; a note is only worth knowing.
+    Photos are read no further than their header.
+
+    Raises:
+        CellCountError: there is no such folder, or it holds neither photos nor XML.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CellCountError(f"There is no folder {folder}. Check its name.")
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    xmls = [path for path in files if path.suffix.lower() == ".xml" and path.name[0] != "."]
+    photos = defaultdict(list)
+    for path in filter(is_photo, files):
+        photos[path.stem].append(path)
+    if not xmls and not photos:
+        raise CellCountError(f"{folder} holds neither photos nor XML. Choose the labelled folder.")
+    findings = [finding for xml in xmls for finding in _check_xml(xml, photos[xml.stem])]
+    labelled = {xml.stem for xml in xmls}
+    unlabelled = (path for stem in photos.keys() - labelled for path in photos[stem])
+    return findings + [_unlabelled(path) for path in sorted(unlabelled)]
 
 
 def _parse(path: Path) -> ElementTree.Element:
@@ -187,3 +218,107 @@ def _tree(folder: str, annotation: Annotation) -> ElementTree.Element:
 
 def _leaf(parent: ElementTree.Element, tag: str, value: str | int) -> None:
     ElementTree.SubElement(parent, tag).text = str(value)
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """An XML beside the photo it labels, and the photo's true size, for the checks below."""
+
+    xml: Path
+    annotation: Annotation
+    photo: Path
+    width: int
+    height: int
+
+
+def _check_xml(xml: Path, photos: list[Path]) -> list[Finding]:
+    if not photos:
+        return [_photo_missing(xml)]
+    findings = [_ambiguous(xml, photos)] if len(photos) > 1 else []
+    try:
+        annotation = read(xml)
+        photo = next((path for path in photos if path.name == annotation.filename), photos[0])
+        labelled = _Labelled(xml, annotation, photo, *photo_size(photo))
+    except AnnotationError as error:
+        return [*findings, error.finding]
+    except PhotoError as error:
+        return [*findings, Finding(error.file, error.problem, error.cure)]
+    return findings + [finding for check in _CHECKS if (finding := check(labelled))]
+
+
+def _photo_missing(xml: Path) -> Finding:
+    problem = f"There is no photo named {xml.stem} beside it."
+    return Finding(xml, problem, "Put the photo there, give both the same name, or delete the XML.")
+
+
+def _unlabelled(photo: Path) -> Finding:
+    problem = "The photo has no XML, so it takes no part in the training."
+    return Finding(photo, problem, "Label it in labelImg if it should.", severity="note")
+
+
+def _ambiguous(xml: Path, photos: list[Path]) -> Finding:
+    names = " and ".join(photo.name for photo in photos)
+    problem = f"It is unclear which photo it labels: {names} share its name."
+    return Finding(xml, problem, "Rename or move all but one of them.")
+
+
+def _wrong_filename(labelled: _Labelled) -> Finding | None:
+    stated, photo = labelled.annotation.filename, labelled.photo.name
+    if stated == photo:
+        return None
+    problem = f"Its <filename> is {stated}, but the photo beside it is {photo}."
+    return Finding(labelled.xml, problem, _OPEN_AND_SAVE)
+
+
+def _wrong_size(labelled: _Labelled) -> Finding | None:
+    stated = labelled.annotation.width, labelled.annotation.height
+    true = labelled.width, labelled.height
+    if stated == true:
+        return None
+    problem = "Its <size> is {} × {} pixels, but the upright photo has {} × {}".format(
+        *stated, *true
+    )
+    if stated == true[::-1]:
+        problem += ": swapped, as if the camera's EXIF rotation was ignored while labelling."
+        return Finding(labelled.xml, problem, _OPEN_AND_SAVE)
+    problem += ": it was resized, cropped or exchanged after labelling."
+    return Finding(labelled.xml, problem, "Bring the labelled photo back, or label this one anew.")
+
+
+def _outside(labelled: _Labelled) -> Finding | None:
+    right, bottom = labelled.width, labelled.height
+    return _bad_boxes(
+        labelled,
+        lambda box: min(box.xmin, box.ymin) < 0 or box.xmax > right or box.ymax > bottom,
+        f"reach outside the photo of {right} × {bottom} pixels",
+    )
+
+
+def _reversed(labelled: _Labelled) -> Finding | None:
+    return _bad_boxes(
+        labelled,
+        lambda box: box.xmax < box.xmin or box.ymax < box.ymin,
+        "are reversed, with min above max",
+    )
+
+
+def _empty(labelled: _Labelled) -> Finding | None:
+    return _bad_boxes(
+        labelled,
+        lambda box: box.xmax == box.xmin or box.ymax == box.ymin,
+        "are empty, without width or height",
+    )
+
+
+def _bad_boxes(labelled: _Labelled, bad: Callable[[Box], bool], how: str) -> Finding | None:
+    boxes = enumerate(labelled.annotation.boxes, start=1)
+    numbers = [str(number) for number, box in boxes if bad(box)]
+    if not numbers:
+        return None
+    listed = ", ".join(numbers[:_LISTED]) + (", ..." if len(numbers) > _LISTED else "")
+    total = len(labelled.annotation.boxes)
+    problem = f"{len(numbers)} of its {total} boxes (number {listed}) {how}."
+    return Finding(labelled.xml, problem, "Draw them again in labelImg and save.")
+
+
+_CHECKS = (_wrong_filename, _wrong_size, _outside, _reversed, _empty)
