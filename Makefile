@@ -1,0 +1,37 @@
+# Every target works in the environment that icevision_install.sh installs into: the active one, or .venv.
+PY = $(shell bash icevision_install.sh --which)
+
+.PHONY: help setup dev demo test test-all lab lint clean distclean
+
+help:  ## lists what can be made
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## installs everything (quick when it is there)
+	@bash icevision_install.sh
+
+dev: setup
+	@$(PY) -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+
+demo: setup  ## runs both notebooks on the bundled photos and prints the counts
+	$(PY) -m cellcount demo
+
+test: dev  ## runs the tests that take seconds
+	$(PY) -m pytest -m "not slow"
+
+test-all: dev  ## runs all tests, the notebooks from top to bottom among them
+	$(PY) -m pytest
+
+lab: setup  ## opens the notebooks in JupyterLab
+	$(PY) -m jupyterlab
+
+lint: dev  ## checks style, formatting and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+clean:  ## removes caches and outputs; keeps .venv, checkpoints/, models/ and data/
+	rm -rf out .cache .pytest_cache .ruff_cache .mypy_cache
+	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 | xargs -0 rm -rf
+
+distclean: clean  ## removes .venv too
+	rm -rf .venv

@@ -1,0 +1,5 @@
+"""Lets ``python -m cellcount`` run the command line."""
+
+from cellcount.cli import main
+
+raise SystemExit(main())

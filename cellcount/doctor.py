@@ -1,0 +1,119 @@
+"""Says what is installed here, what is missing, and what to do about it."""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from cellcount import packages
+from cellcount.packages import INSTALL, Finding
+
+_ROOT = Path(__file__).resolve().parent.parent
+_MARKS = {"ok": "  ", "note": "- ", "fault": "! "}
+
+
+def _machine() -> Iterator[Finding]:
+    fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
+    python = f"{platform.python_version()} in {sys.prefix}"
+    cure = "" if fits else "make an environment with Python 3.10 to 3.13"
+    yield Finding("Python", python, "ok" if fits else "fault", cure)
+    try:
+        system = platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        system = platform.platform()
+    yield Finding("System", f"{system}, {platform.machine()}")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    yield Finding("Machine", f"{os.cpu_count()} CPU cores, {memory:.0f} GB of memory")
+    yield _gpu()
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _gpu() -> Finding:
+    try:
+        import torch
+        import torchvision  # noqa: F401 - one that was built for another torch fails here
+    except Exception as error:  # a broken PyTorch raises OSError or RuntimeError too
+        return Finding("GPU", f"PyTorch does not import ({_reason(error)})", "fault", INSTALL)
+    if torch.cuda.is_available():
+        return Finding("GPU", f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}")
+    return Finding("GPU", "none that PyTorch can use: the laptop backbone is for that", "note")
+
+
+def _bridge() -> Iterator[Finding]:
+    try:
+        from cellcount import bridge
+
+        for name, what, applied in bridge.report():
+            yield Finding(name, what if applied else f"not needed here: {what}")
+    except Exception as error:  # whatever it is, the rest of the report is still wanted
+        yield Finding("bridge", f"fails ({_reason(error)})", "fault", INSTALL)
+
+
+def _files() -> Iterator[Finding]:
+    weights = sorted(path.name for path in (_ROOT / "checkpoints").glob("*.pth"))
+    none = "none in checkpoints/: downloaded when first asked for; the laptop backbone needs none"
+    yield Finding("COCO weights", ", ".join(weights) or none, "ok" if weights else "note")
+    photos = len(list((_ROOT / "data" / "labeled").glob("*.jpg")))
+    if photos:
+        yield Finding("Sample photos", f"{photos} labelled ones in data/labeled")
+    else:
+        yield Finding("Sample photos", "none in data/labeled", "note", "git checkout -- data")
+
+
+def _labelling() -> Iterator[Finding]:
+    """Looks for what keeps labelImg's window from opening, where it could open at all."""
+    qt = packages.installed("PyQt5-Qt5")
+    plugin = Path(str(qt.locate_file("PyQt5/Qt5/plugins/platforms/libqxcb.so"))) if qt else None
+    if plugin is None or not plugin.exists() or packages.hosted():
+        return
+    try:
+        linked = subprocess.run(["ldd", plugin], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        linked = ""
+    missing = sorted(set(re.findall(r"(\S+) => not found", linked)))
+    if missing:
+        apt = "sudo apt install " + " ".join(sorted({_debian_package(name) for name in missing}))
+        yield Finding("labelImg", f"its window needs {', '.join(missing)}", "note", apt)
+    for name in ("opencv-python", "opencv-contrib-python"):
+        if packages.installed(name):
+            cure = f"pip uninstall {name} opencv-python-headless; {INSTALL}"
+            yield Finding("labelImg", f"{name} makes it abort", "note", cure)
+
+
+def _debian_package(library: str) -> str:
+    """Names the package of a shared library as Debian's policy has it: libX11.so.6 is libx11-6."""
+    if library in ("libglib-2.0.so.0", "libgthread-2.0.so.0"):
+        return "libglib2.0-0"
+    stem, _, version = library.lower().partition(".so.")
+    return stem + ("-" if stem[-1].isdigit() else "") + version
+
+
+def run() -> int:
+    """Prints the report; returns 0 when all is well and 1 when something must be put right."""
+    sections = {
+        "This machine": list(_machine()),
+        "Packages": packages.compare(),
+        "Bridge": list(_bridge()),
+        "Files": [*_files(), *_labelling()],
+    }
+    faults = []
+    for title, findings in sections.items():
+        width = max((len(finding.what) for finding in findings), default=0)
+        print(title)
+        for finding in findings:
+            cure = f"  ->  {finding.cure}" if finding.cure else ""
+            print(f"{_MARKS[finding.level]}{finding.what:<{width}}  {finding.state}{cure}")
+        print()
+        faults += [finding for finding in findings if finding.level == "fault"]
+    if not faults:
+        print("All is well.")
+        return 0
+    cures = "; ".join(dict.fromkeys(fault.cure for fault in faults))
+    print(f"To put right: {', '.join(fault.what for fault in faults)}. Run: {cures}")
+    return 1

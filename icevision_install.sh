@@ -1,0 +1,214 @@
+#!/usr/bin/env bash
+# Sets Cell Counter up on Debian or Ubuntu, in an active venv or conda environment, or on Colab.
+set -euo pipefail
+unset CDPATH
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+log=$root/.cache/install.log
+steps=3 step_number=0 explained='' tmp=''
+
+usage() {
+  cat <<'TEXT'
+bash icevision_install.sh [auto|cpu|cuda] [0.12.0|master]
+
+  auto    (default) PyTorch for the GPU if nvidia-smi finds one, else its smaller CPU build
+  cpu     the CPU build; cuda: the build for NVIDIA GPUs (cuda10 and cuda11 mean the same)
+  0.12.0  (default) IceVision's last release; master: its public repository as it is today
+
+Installs into the active venv or conda environment, on Colab and Kaggle into their Python, else
+into .venv beside this script. Running it again is quick and changes nothing.
+  --which prints the Python that it installs into, and does nothing else.
+TEXT
+}
+
+die() {
+  explained=yes
+  echo "icevision_install.sh: $*" >&2
+  exit 1
+}
+
+finish() { # whatever ends the script, it ends with a sentence and without its temporary files
+  local status=$?
+  [[ -z $tmp ]] || rm -rf "$tmp"
+  ((status == 0)) || [[ -n $explained ]] ||
+    echo "icevision_install.sh: stopped by an unforeseen error (see above and $log); run it again to go on." >&2
+}
+trap finish EXIT
+trap 'die "interrupted; run it again and it goes on."' INT TERM HUP
+
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
+fits() { [[ $(version_of "$1") =~ ^3\.1[0-3]$ ]]; } # the versions that every pin has wheels for
+
+# Sets env, the environment's folder, and py, its Python, which may be yet to make.
+find_environment() {
+  env=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
+  if [[ -z $env && -n ${COLAB_RELEASE_TAG:-}${KAGGLE_KERNEL_RUN_TYPE:-} ]]; then
+    py=$(command -v python3) # env stays empty: Colab and Kaggle run notebooks in their own Python
+  else
+    env=${env:-$root/.venv}
+    py=$env/bin/python
+  fi
+}
+
+# Sets base, a Python that fits: the environment's own, or one to make .venv with.
+find_python() {
+  base=$py
+  fits "$py" && return
+  [[ $env == "$root/.venv" ]] ||
+    die "Python 3.10 to 3.13 is needed, and ${env:-this host} has $(version_of "$py" | grep . || echo none): deactivate it or make another."
+  for base in python3 python3.13 python3.12 python3.11 python3.10; do
+    fits "$base" && break
+  done
+  fits "$base" || die "Python 3.10 to 3.13 is needed, and python3 is $(version_of python3 | grep . || echo missing):" \
+    "on Debian or Ubuntu, sudo apt install python3 python3-venv; then run this again."
+  "$base" -c 'import ensurepip, venv' 2>/dev/null ||
+    die "Python's venv module is missing: sudo apt install python$(version_of "$base")-venv, then run this again."
+}
+
+make_environment() {
+  if ! fits "$py"; then
+    need_space 1 "$root"
+    echo "Making .venv with Python $(version_of "$base")."
+    "$base" -m venv --clear "$env" >"$log" 2>&1 || die "making .venv failed: $(reason)."
+  fi
+  "$py" -m pip --version >/dev/null 2>&1 || "$py" -m ensurepip >"$log" 2>&1 ||
+    die "$py has no pip: add it ('conda install pip', or '$py -m ensurepip'), then run this again."
+}
+
+need_space() { # need_space GB FOLDER
+  local free
+  free=$(df -Pk "$2" | awk 'NR == 2 { print int($4 / 1048576) }')
+  ((free >= $1)) || die "$1 GB of free disk are needed in $2, which has $free GB: make room, then run this again."
+}
+
+reason() { # the last error in pip's log, or else its last line
+  { grep -E '^(ERROR|error): ' "$log" || grep -v '^\s*$' "$log" || echo "without a message"; } | tail -n 1 | sed 's/^ERROR: //'
+}
+
+step() { # step WHAT COMMAND...
+  local from=$SECONDS
+  step_number=$((step_number + 1))
+  printf '[%d/%d] %s ... ' "$step_number" "$steps" "$1"
+  if ! "${@:2}" >>"$log" 2>&1; then
+    echo failed
+    local network=''
+    grep -q 'Retrying (Retry' "$log" && network=' and the package index did not answer'
+    die "step $step_number failed$network: $(reason). The whole log is $log; run this again to go on."
+  fi
+  echo "$((SECONDS - from)) s"
+}
+
+pip_install() { # wheels only: nothing is compiled
+  "$py" -m pip install --disable-pip-version-check --no-input --no-warn-script-location --only-binary :all: "$@"
+}
+
+# Prints a torch >= 2.4 and a torchvision that import together, as constraints for pip.
+torch_here() {
+  "$py" - 2>>"$log" <<'PY'
+import torch, torchvision
+from importlib.metadata import version
+if tuple(map(int, version("torch").split(".")[:2])) < (2, 4):
+    raise SystemExit("torch is older than 2.4")
+print(f"torch=={version('torch')}\ntorchvision=={version('torchvision')}")
+PY
+}
+
+# Does PyTorch's own index answer, and does it hold our versions for this Python?
+cpu_builds_offered() {
+  timeout 30 "$py" - "$@" >>"$log" 2>&1 <<'PY'
+import sys, urllib.request
+for pin in sys.argv[1:]:
+    name, version = pin.split("==")
+    page = urllib.request.urlopen(f"https://download.pytorch.org/whl/cpu/{name}/", timeout=5).read().decode()
+    if f"{name}-{version}%2Bcpu-cp3{sys.version_info[1]}-" not in page:
+        raise SystemExit(f"{pin} is not there")
+PY
+}
+
+install_torch() {
+  local pair what="PyTorch for NVIDIA GPUs"
+  read -r -a pair < <(sed -nE 's/^(torch[a-z]*==[^ ]+).*/\1/p' "$root/requirements.txt" | paste -sd' ')
+  if torch_here >"$tmp/torch.txt"; then
+    need_space 3 "$prefix"
+    step "$(paste -sd' ' "$tmp/torch.txt") is here, works and is kept" true
+    return
+  elif [[ $mode == cuda ]] || { [[ $mode == auto ]] && nvidia-smi >/dev/null 2>&1; }; then
+    need_space 12 "$prefix"
+  elif cpu_builds_offered "${pair[@]}"; then
+    need_space 5 "$prefix"
+    what="PyTorch's CPU build, 0.2 GB to download"
+    pair=("${pair[@]/%/+cpu}" --extra-index-url https://download.pytorch.org/whl/cpu)
+  else
+    need_space 12 "$prefix"
+    echo "PyTorch's CPU builds cannot be had from here, so its package for NVIDIA GPUs is taken, which runs without one too."
+  fi
+  [[ ${pair[*]} == *+cpu* ]] || what+=", 3 GB to download"
+  step "$what" pip_install -c "$tmp/requirements.txt" "${pair[@]}"
+  torch_here >"$tmp/torch.txt" || die "PyTorch was installed and does not import: $(reason)."
+}
+
+# mmcv and labelImg come as source only; both are pure Python once mmcv leaves its compiled ops out,
+# and their set-up needs the pkg_resources of older setuptools.
+install_apart() {
+  echo 'setuptools<80' >"$tmp/build.txt"
+  PIP_CONSTRAINT=$tmp/build.txt PIP_BUILD_CONSTRAINT=$tmp/build.txt MMCV_WITH_OPS=0 \
+    pip_install --no-deps --no-binary mmcv,labelImg -r "$tmp/requirements-apart.txt" || return
+  [[ $version != master ]] || "$py" -m pip install --no-deps --force-reinstall "$master"
+}
+
+holds() { (cd "$root" && "$py" -c 'from cellcount import packages; raise SystemExit(not packages.hold())'); }
+
+main() {
+  case ${1:-} in
+    -h | --help) usage && exit ;;
+    --which) find_environment && echo "$py" && exit ;;
+    '' | auto | cpu | cuda) mode=${1:-} ;;
+    cuda10 | cuda11) mode=cuda && echo "$1 means cuda here: today's PyTorch brings its own CUDA." ;;
+    *) die "'$1' is none of auto, cpu, cuda (see --help)." ;;
+  esac
+  [[ $# -le 2 && ${2:-} =~ ^(|0\.12\.0|master)$ ]] || die "'${*:2}' is none of 0.12.0, master (see --help)."
+  version=${2:-} master=https://github.com/airctic/icevision/archive/refs/heads/master.zip
+
+  find_environment
+  find_python
+  # The stamp says that all was installed, from which pins and how; without arguments, any how will do.
+  local stamp pins how="${mode:-*} ${version:-*}"
+  prefix=${env:-$("$py" -c 'import sys; print(sys.prefix)')}
+  stamp=$prefix/.cellcount-installed
+  pins="$(cat "$root"/requirements{,-apart}.txt | cksum) $(version_of "$base")"
+  # shellcheck disable=SC2053 # how is a pattern
+  if [[ -f $stamp && $(<"$stamp") == "$pins "$how ]] && holds; then
+    echo "Everything is installed in $prefix; 'python -m cellcount doctor' looks closer."
+    exit
+  fi
+
+  mode=${mode:-auto} version=${version:-0.12.0}
+  if [[ $version == master ]]; then
+    timeout 30 "$base" -c "import urllib.request as u; u.urlopen(u.Request('$master', method='HEAD'), timeout=10)" 2>/dev/null ||
+      die "IceVision's public repository (github.com/airctic/icevision) cannot be reached: nothing was changed."
+  fi
+  mkdir -p "$root/.cache"
+  make_environment
+  rm -f "$stamp"
+  echo "Installing into $prefix; the details go to $log."
+  : >"$log"
+  tmp=$prefix/.cellcount-tmp # not /tmp, which is small where it is kept in memory
+  mkdir -p "$tmp"
+  export TMPDIR=$tmp
+  # A package that an interrupted pip half unpacked lacks this file, and would pass for installed.
+  [[ $env != "$root/.venv" ]] ||
+    find "$prefix"/lib/python3*/site-packages -maxdepth 1 -name '*.dist-info' ! -exec test -e {}/INSTALLER \; -exec rm -r {} +
+  local list drop='/^torch/d'
+  # Colab and Kaggle keep their own common packages, which are loaded already, and need no desktop.
+  [[ -n $env ]] || drop+="; /^# Common/,/^# IceVision/s/==.*//; /^# Desktop/,\$d"
+  for list in requirements.txt requirements-apart.txt; do sed "$drop" "$root/$list" >"$tmp/$list"; done
+
+  install_torch
+  step "JupyterLab and the libraries around PyTorch, 0.4 GB" pip_install -r "$tmp/requirements.txt" -c "$tmp/torch.txt"
+  step "IceVision, MMDetection, fastai and labelImg" install_apart
+  holds || die "packages are still missing after installing: 'python -m cellcount doctor' names them."
+  echo "$pins $mode $version" >"$stamp"
+  explained=yes # what the doctor finds, it explains
+  cd "$root" && "$py" -m cellcount doctor
+}
+
+main "$@"
