@@ -10,22 +10,37 @@ from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
-from . import deform, nms
+from . import attention, boxes, deform, extension, focal, masked, nms, roi_align, roi_pool
+from .empty import accept_empty
 from .extension import NAME, Extension, MissingOpError
 
-__all__ = ["MissingOpError", "install"]
+__all__ = ["MissingOpError", "accept_empty", "install"]
 
-_KERNELS = {
-    function.__name__: function
-    for function in (
-        deform.deform_conv_forward,
-        deform.deform_conv_backward_input,
-        deform.deform_conv_backward_parameters,
-        deform.modulated_deform_conv_forward,
-        deform.modulated_deform_conv_backward,
-        nms.nms,
-    )
-}
+_KERNELS = (
+    attention.ms_deform_attn_forward,
+    attention.ms_deform_attn_backward,
+    boxes.bbox_overlaps,
+    deform.deform_conv_forward,
+    deform.deform_conv_backward_input,
+    deform.deform_conv_backward_parameters,
+    deform.modulated_deform_conv_forward,
+    deform.modulated_deform_conv_backward,
+    extension.get_compiler_version,
+    extension.get_compiling_cuda_version,
+    focal.sigmoid_focal_loss_forward,
+    focal.sigmoid_focal_loss_backward,
+    focal.softmax_focal_loss_forward,
+    focal.softmax_focal_loss_backward,
+    masked.masked_im2col_forward,
+    masked.masked_col2im_forward,
+    nms.nms,
+    nms.softnms,
+    nms.nms_match,
+    roi_align.roi_align_forward,
+    roi_align.roi_align_backward,
+    roi_pool.roi_pool_forward,
+    roi_pool.roi_pool_backward,
+)
 
 
 def install() -> bool:
@@ -35,7 +50,7 @@ def install() -> bool:
     does not load (it was built for another torch) is passed over.
     """
     if NAME not in sys.modules and not _compiled_module_loads():
-        sys.modules[NAME] = Extension(_KERNELS)
+        sys.modules[NAME] = Extension({kernel.__name__: kernel for kernel in _KERNELS})
     return isinstance(sys.modules[NAME], Extension)
 
 

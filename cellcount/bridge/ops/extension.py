@@ -52,3 +52,13 @@ class Extension(ModuleType):
         if name.startswith("_"):
             raise AttributeError(f"module {NAME!r} has no attribute {name!r}")
         return _missing(name)
+
+
+def get_compiler_version() -> str:
+    """What mmcv and mmdet print of it in the description of the environment."""
+    return "none, cellcount's bridge"
+
+
+def get_compiling_cuda_version() -> str:
+    """The same for CUDA, whose version is torch's."""
+    return "none, cellcount's bridge"

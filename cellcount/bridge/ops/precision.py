@@ -23,16 +23,20 @@ def widen(tensor: Tensor) -> Tensor:
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Run ``function``, whose first argument is a tensor, outside autograd and autocast.
+    """Run ``function``, whose first argument is a tensor of floats, outside autograd and autocast.
 
     mmcv's autograd functions call kernels for bare numbers, but autocast stays on inside them and
-    would turn the kernel's matrix products back into 16 bit.
+    would turn the kernel's matrix products back into 16 bit. Whole numbers raise ``TypeError``, as
+    they do in the compiled kernels: an output of their format would lose its fractions unseen.
     """
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         first = args[0]
         assert isinstance(first, Tensor)
+        if not first.is_floating_point():
+            name = function.__name__
+            raise TypeError(f"mmcv's {name} takes floating-point tensors, not {first.dtype}")
         with torch.no_grad(), torch.autocast(first.device.type, enabled=False):
             return function(*args, **kwargs)
 
