@@ -80,8 +80,11 @@ need_space() { # need_space GB FOLDER
   ((free >= $1)) || die "$1 GB of free disk are needed in $2, which has $free GB: make room, then run this again."
 }
 
-reason() { # the last error in pip's log, or else its last line
-  { grep -E '^(ERROR|error): ' "$log" || grep -v '^\s*$' "$log" || echo "without a message"; } | tail -n 1 | sed 's/^ERROR: //'
+reason() { # the last error in pip's log, or else the last line that says something
+  local errors
+  errors=$(grep -E '^ERROR: ' "$log" | grep -vE 'ERROR: (Exception:|ResolutionImpossible)') ||
+    errors=$(grep -vE '^\s*$|note: |hint: |error: subprocess|end of output|[×│╰]' "$log") || errors='no message'
+  tail -n 1 <<<"$errors" | sed -E 's/^(ERROR: | +)//'
 }
 
 step() { # step WHAT COMMAND...
@@ -91,8 +94,8 @@ step() { # step WHAT COMMAND...
   if ! "${@:2}" >>"$log" 2>&1; then
     echo failed
     local network=''
-    grep -q 'Retrying (Retry' "$log" && network=' and the package index did not answer'
-    die "step $step_number failed$network: $(reason). The whole log is $log; run this again to go on."
+    grep -q 'Retrying (Retry' "$log" && network=' (the package index did not always answer)'
+    die "step $step_number failed$network: $(reason) -- the whole log is $log; run this again to go on."
   fi
   echo "$((SECONDS - from)) s"
 }
@@ -129,7 +132,8 @@ install_torch() {
   read -r -a pair < <(sed -nE 's/^(torch[a-z]*==[^ ]+).*/\1/p' "$root/requirements.txt" | paste -sd' ')
   if torch_here >"$tmp/torch.txt"; then
     need_space 3 "$prefix"
-    step "$(paste -sd' ' "$tmp/torch.txt") is here, works and is kept" true
+    step_number=1
+    echo "[1/$steps] $(paste -sd' ' "$tmp/torch.txt") is here and works: kept"
     return
   elif [[ $mode == cuda ]] || { [[ $mode == auto ]] && nvidia-smi >/dev/null 2>&1; }; then
     need_space 12 "$prefix"
@@ -146,12 +150,22 @@ install_torch() {
   torch_here >"$tmp/torch.txt" || die "PyTorch was installed and does not import: $(reason)."
 }
 
-# mmcv and labelImg come as source only; both are pure Python once mmcv leaves its compiled ops out,
-# and their set-up needs the pkg_resources of older setuptools.
+# mmcv and labelImg come as source only. Both are pure Python, mmcv once it leaves its operators out; to
+# build them takes a setuptools that has pkg_resources, and what Python 3.13 ended (PEP 667): that exec()
+# in a function adds to the function's locals(), where mmcv's setup.py looks for its version.
 install_apart() {
-  echo 'setuptools<80' >"$tmp/build.txt"
-  PIP_CONSTRAINT=$tmp/build.txt PIP_BUILD_CONSTRAINT=$tmp/build.txt MMCV_WITH_OPS=0 \
-    pip_install --no-deps --no-binary mmcv,labelImg -r "$tmp/requirements-apart.txt" || return
+  pip_install --target "$tmp/build" 'setuptools<80' || return
+  cat >"$tmp/build/sitecustomize.py" <<'PY'
+import builtins, sys
+if sys.version_info >= (3, 13):
+    exec_apart = builtins.exec
+    def exec_here(source, *spaces, **more):
+        caller = sys._getframe(1)
+        exec_apart(source, *(spaces or (caller.f_globals, caller.f_locals)), **more)
+    builtins.exec = exec_here
+PY
+  PYTHONPATH=$tmp/build PIP_USE_PEP517=1 MMCV_WITH_OPS=0 pip_install --no-deps --no-build-isolation \
+    --no-binary mmcv,labelImg -r "$tmp/requirements-apart.txt" || return
   [[ $version != master ]] || "$py" -m pip install --no-deps --force-reinstall "$master"
 }
 
@@ -203,7 +217,7 @@ main() {
   for list in requirements.txt requirements-apart.txt; do sed "$drop" "$root/$list" >"$tmp/$list"; done
 
   install_torch
-  step "JupyterLab and the libraries around PyTorch, 0.4 GB" pip_install -r "$tmp/requirements.txt" -c "$tmp/torch.txt"
+  step "The libraries around it and JupyterLab, 0.4 GB to download" pip_install -r "$tmp/requirements.txt" -c "$tmp/torch.txt"
   step "IceVision, MMDetection, fastai and labelImg" install_apart
   holds || die "packages are still missing after installing: 'python -m cellcount doctor' names them."
   echo "$pins $mode $version" >"$stamp"

@@ -111,12 +111,13 @@ def compare() -> list[Finding]:
     """Compares what is installed with the pins, and looks whether their dependencies are there."""
     listed = pins()
     findings = [_compare(pin) for pin in listed]
-    if installed("packaging"):  # without it, it is itself among the faults, and reads no lists
+    try:
         # The lists of those installed apart cannot hold; that is why they are.
         needs = _missing_needs([pin.name for pin in listed if not pin.apart])
-        pinned = {pin.name.lower() for pin in listed}
-        findings += [finding for finding in needs if finding.what not in pinned]
-    return findings
+    except ImportError as error:  # the one package that it takes to read the others' lists
+        needs = [Finding("packaging", f"does not import ({error})", "fault", INSTALL)]
+    pinned = {finding.what.lower() for finding in findings if finding.level == "fault"}
+    return findings + [need for need in needs if need.what not in pinned]
 
 
 def hold() -> bool:
