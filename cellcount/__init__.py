@@ -9,10 +9,44 @@ from typing import Any
 
 _HOME_OF = {
     "CellCountError": "errors",
+    "Count": "counting",
+    "Counter": "counter",
+    "check_folder": "voc",
+    "count_threshold": "counting",
+    "data_folder": "folders",
+    "draw_count": "plots",
+    "labeled": "folders",
+    "list_photos": "photos",
     "microalgae": "public_photos",
+    "not_labeled": "folders",
+    "percentage_error": "counting",
+    "predicted_against_labelled": "plots",
+    "provenance": "provenance",
+    "quick": "folders",
+    "read_photo": "photos",
+    "scores_and_labels": "counting",
 }
 
-__all__ = [*_HOME_OF, "bridge"]
+__all__ = [
+    "CellCountError",
+    "Count",
+    "Counter",
+    "bridge",
+    "check_folder",
+    "count_threshold",
+    "data_folder",
+    "draw_count",
+    "labeled",
+    "list_photos",
+    "microalgae",
+    "not_labeled",
+    "percentage_error",
+    "predicted_against_labelled",
+    "provenance",
+    "quick",
+    "read_photo",
+    "scores_and_labels",
+]
 __version__ = "0.1.0"
 
 

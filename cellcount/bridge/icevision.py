@@ -92,6 +92,20 @@ def photos_are_misread() -> Iterator[None]:
 
 
 @span(
+    "icevision.data.record_collection",
+    library="icevision",
+    breaks="parse(show_pbar=False) shows a progress bar all the same",
+    until=UNTIL,
+)
+def bar_cannot_be_hidden() -> Iterator[None]:
+    yield
+    module = _loaded("icevision.data.record_collection")
+    autofix_records = module.autofix_records
+    # It takes a millisecond a photo; the bar that counts is the one of reading the labels.
+    module.autofix_records = lambda records: autofix_records(records, show_pbar=False)
+
+
+@span(
     "icevision.parsers.voc_parser",
     library="icevision",
     breaks="it trusts the photo's name and size in the XML, and lets an XML build what it likes",
@@ -239,3 +253,32 @@ def metric_stops_at_100() -> Iterator[None]:
                 self.params.maxDets = used
 
     module.COCOeval = UncappedCOCOeval
+
+
+@span(
+    "icevision.models.checkpoint",
+    library="icevision",
+    breaks="an interrupted save leaves half a checkpoint; a missing one is reported obscurely",
+    until=UNTIL,
+)
+def checkpoints_are_half_written() -> Iterator[None]:
+    yield
+    module = _loaded("icevision.models.checkpoint")
+    save, load = module.save_checkpoint, module.model_from_checkpoint
+
+    def save_whole(model: Any, filename: str | Path, **kwargs: Any) -> None:
+        target = Path(filename)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        save(model, str(part), **kwargs)
+        part.replace(target)
+
+    @wraps(load)
+    def load_existing(filename: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        if not Path(filename).is_file():
+            raise CellCountError(
+                f"The checkpoint {filename} is not there: train.ipynb makes one, or check the name."
+            )
+        return load(filename, *args, **kwargs)
+
+    module.save_checkpoint, module.model_from_checkpoint = save_whole, load_existing

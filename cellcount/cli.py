@@ -1,0 +1,108 @@
+"""The command line: ``python -m cellcount COMMAND``; the work of each is in a module of its own.
+
+Modules are imported when their command runs, so that ``--help`` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellcount.errors import CellCountError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 told the user what to mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except CellCountError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. What was finished is kept.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m cellcount",
+        description="Count cells on microscope photos with a detector you trained yourself.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser("doctor", help="say what is installed and what is missing")
+    doctor.set_defaults(run=_doctor)
+
+    demo = commands.add_parser("demo", help="run both notebooks on the bundled photos")
+    demo.add_argument("--out", type=Path, default=Path("out"), help="where results go (out)")
+    demo.set_defaults(run=_demo)
+
+    count = commands.add_parser("count", help="count cells on photos with a trained model")
+    count.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
+    count.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
+    count.add_argument("--table", type=Path, default=Path("out/counts.csv"), help="CSV to write")
+    count.add_argument("--threshold", type=float, help="in the place of the model's own")
+    count.set_defaults(run=_count)
+
+    data = commands.add_parser("data", help="download the walkthrough's real photos, 100 MB, once")
+    data.add_argument("--folder", type=Path, default=Path("data/microalgae"))
+    data.set_defaults(run=_data)
+
+    render = commands.add_parser("render", help="make photos with cells and exact labels")
+    render.add_argument("out", type=Path, help="folder to write to")
+    render.add_argument("--photos", type=int, default=10, help="how many (10)")
+    render.add_argument("--seed", type=int, default=0, help="same seed, same photos (0)")
+    render.add_argument("--size", type=int, default=1024, help="pixels a side (1024)")
+    render.add_argument(
+        "--cells", type=int, nargs=2, default=(20, 140), metavar=("MIN", "MAX"), help="a photo"
+    )
+    render.add_argument("--no-labels", action="store_true", help="write no XML")
+    render.set_defaults(run=_render)
+    return parser
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from cellcount import doctor
+
+    return doctor.run()
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from cellcount import demo
+
+    demo.run(options.out)
+
+
+def _count(options: argparse.Namespace) -> None:
+    from cellcount.photos import list_photos
+
+    photos = []
+    for path in options.photos:
+        photos += list_photos(path) if path.is_dir() else [path]
+
+    from cellcount.counter import Counter
+
+    for one in Counter(options.model, options.threshold).count_all(photos, options.table):
+        print(f"{one.n:6}  {one.photo}")
+    print(f"The table is {options.table}.")
+
+
+def _data(options: argparse.Namespace) -> None:
+    from cellcount import public_photos
+
+    print(f"The photos are in {public_photos.download(options.folder)}.")
+
+
+def _render(options: argparse.Namespace) -> None:
+    from cellcount.render import render_folder
+
+    written = render_folder(
+        options.out,
+        photos=options.photos,
+        seed=options.seed,
+        size=options.size,
+        cells=tuple(options.cells),
+        labels=not options.no_labels,
+    )
+    print(f"{len(written)} photos are in {options.out}.")

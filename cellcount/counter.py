@@ -1,0 +1,84 @@
+"""A trained checkpoint that counts photos: one, or a folder of them."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from cellcount import bridge
+from cellcount.counting import Count
+from cellcount.errors import CellCountError
+from cellcount.photos import PhotoError
+
+
+class Counter:
+    """The detector in a checkpoint that train.ipynb saved, ready to count.
+
+    Args:
+        checkpoint: the file; class names, image size, backbone and threshold come from its meta.
+        threshold: the score above which a box is a cell, in the place of the checkpoint's own.
+
+    Raises:
+        CellCountError: the file is missing, damaged, or says too little to count with.
+    """
+
+    def __init__(self, checkpoint: str | Path, threshold: float | None = None) -> None:
+        """Load the checkpoint; it takes the time that importing IceVision takes."""
+        bridge.apply()
+        from icevision import tfms
+        from icevision.models.checkpoint import model_from_checkpoint
+
+        loaded = model_from_checkpoint(str(checkpoint))
+        meta = loaded["checkpoint"]["meta"]
+        if threshold is None and "threshold" not in meta:
+            raise CellCountError(
+                f"{checkpoint} does not say above which score a box is a cell: give a threshold, "
+                "or save it with the last cells of train.ipynb."
+            )
+        self.threshold = float(meta["threshold"] if threshold is None else threshold)
+        self.class_map = loaded["class_map"]
+        self._model, self._model_type = loaded["model"], loaded["model_type"]
+        size = tfms.A.resize_and_pad(loaded["img_size"])
+        self._tfms = tfms.A.Adapter([*size, tfms.A.Normalize()])
+
+    def count(self, photo: str | Path) -> Count:
+        """Count the cells on one photo.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        found = self._model_type.end2end_detect(
+            Path(photo),
+            self._tfms,
+            self._model,
+            class_map=self.class_map,
+            detection_threshold=self.threshold,
+            return_img=False,
+        )
+        return Count.from_detection(photo, found)
+
+    def count_all(self, photos: Iterable[str | Path], table: str | Path) -> list[Count]:
+        """Count many photos, with a progress bar; each count is in ``table`` as soon as it is made.
+
+        A photo that cannot be read is named with its reason and left out.
+
+        Args:
+            photos: paths of photos.
+            table: CSV to write, columns photo and count; an older one is replaced.
+        """
+        Path(table).parent.mkdir(parents=True, exist_ok=True)
+        counts = []
+        with Path(table).open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(["photo", "count"])
+            for photo in tqdm(list(photos), unit="photo", leave=False):
+                try:
+                    one = self.count(photo)
+                except PhotoError as error:
+                    tqdm.write(f"Left out: {error}")
+                    continue
+                counts.append(one)
+                rows.writerow([one.photo, one.n])
+                file.flush()
+        return counts

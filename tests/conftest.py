@@ -1,0 +1,38 @@
+"""Shared by all tests: the bridged IceVision, and a few rendered photos with labels."""
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL_PHOTOS = ROOT.parent / "shared" / "microalgae" / "labeled"
+
+# Two test processes or a busy machine: more threads than cores make torch several times slower.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+
+
+@pytest.fixture(scope="session")
+def icevision() -> ModuleType:
+    """IceVision behind the bridge, as ``from icevision.all import *`` gives it."""
+    import cellcount as cc
+
+    cc.bridge.apply()
+    import icevision.all
+
+    return icevision.all
+
+
+@pytest.fixture(scope="session")
+def labelled_photos() -> Path:
+    """The folder of bundled photos with labels."""
+    return ROOT / "data" / "labeled"
+
+
+@pytest.fixture(scope="session")
+def real_photos() -> Path:
+    """The folder of real labelled photos; tests that want it skip where it is missing."""
+    if not REAL_PHOTOS.is_dir():
+        pytest.skip("the real photos are not here: ../shared/microalgae is missing")
+    return REAL_PHOTOS
