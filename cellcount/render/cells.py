@@ -96,7 +96,7 @@ def _substance(needle: Needle, u: Array, t: Array, pixel: np.float32) -> tuple[A
     rim = np.exp(-(((w - np.abs(t)) / (0.0009 + 0.08 * needle.width)) ** 2)) * cover
     grey = _grains(rng, needle, u, v) * lens + needle.skin * rim * (1 + 0.6 * _mottle(rng, u, v))
     absorption = green[..., None] * np.array(needle.pigment, np.float32)
-    absorption += np.float32(0.8) * grey[..., None]
+    absorption += np.float32(0.55) * grey[..., None]
     # The image formula takes amplitudes, whose absorption is half that of the light.
     return (0.5 * absorption).astype(np.float32), (needle.phase * thick).astype(np.float32)
 
@@ -117,10 +117,10 @@ def _grains(rng: np.random.Generator, needle: Needle, u: Array, v: Array) -> Arr
     dark = np.zeros_like(u)
     for end in (-0.8, 0.8):
         dark += rng.uniform(0.1, 0.8) * (needle.skin + 0.2) * np.exp(-(((u - end) / 0.2) ** 2))
-    for _ in range(rng.integers(0, 7)):
+    for _ in range(rng.integers(0, 9)):
         at, wide, across = rng.uniform(-0.85, 0.85), rng.uniform(0.02, 0.06), rng.uniform(-0.3, 0.3)
         spot = ((u - at) / wide) ** 2 + ((v - across) / 0.16) ** 2
-        dark += rng.uniform(0.1, 0.45) * np.exp(-spot)
+        dark += rng.uniform(0.1, 0.6) * np.exp(-spot)
     return dark
 
 

@@ -27,15 +27,15 @@ class Culture:
 def draw_culture(rng: np.random.Generator) -> Culture:
     """The kind of cells of this photo: green, olive, brown or grey; slender or full."""
     kinds = np.array(
-        [[0.40, 0.27, 0.36], [0.20, 0.15, 0.56], [0.30, 0.25, 0.46], [0.33, 0.33, 0.35]]
+        [[0.40, 0.27, 0.36], [0.30, 0.08, 0.85], [0.30, 0.25, 0.46], [0.33, 0.33, 0.35]]
     )
-    mix = rng.dirichlet([0.8, 0.6, 0.7, 0.35])
+    mix = rng.dirichlet([0.6, 0.35, 0.5, 0.25])
     return Culture(
         length=rng.uniform(0.065, 0.080),
-        slender=rng.uniform(6.2, 8.8),
-        pigment=(mix @ kinds) * rng.uniform(0.4, 1.05),
-        phase=rng.uniform(0.25, 0.95),
-        skin=rng.uniform(0.08, 0.4),
+        slender=rng.uniform(6.8, 10.2),
+        pigment=(mix @ kinds) * rng.uniform(0.3, 0.95),
+        phase=rng.uniform(0.25, 0.9),
+        skin=rng.uniform(0.12, 0.55),
         spread_z=rng.uniform(0.1, 0.6),
         crowding=rng.dirichlet([10, 1.5, 0.7, 1.0, 0.45]),
     )
@@ -52,7 +52,7 @@ def draw_needle(rng: np.random.Generator, culture: Culture, x: float, y: float) 
         y,
         rng.uniform(-np.pi, np.pi),
         length,
-        float(np.clip(length / slender, 0.0055, 0.0128)),
+        float(np.clip(length / slender, 0.0050, 0.0116)),
         rng.normal(0, 0.028),
         rng.normal(0, 0.03),
         rng.uniform(1.7, 2.6),
@@ -99,9 +99,14 @@ def _somewhere(rng: np.random.Generator, field: Field) -> tuple[float, float]:
 def _fits(
     rng: np.random.Generator, field: Field, needle: Needle, others: list[Needle], kind: int
 ) -> bool:
-    """Whether enough of a cell is seen and, for a lone one, whether it has room (mostly)."""
+    """Whether enough of a cell is seen, it lies on no other, and a lone one has room (mostly)."""
     if visible_box(needle, field)[1] < LEAST_VISIBLE:
         return False
+    for other in others:
+        near = np.hypot(needle.x - other.x, needle.y - other.y) < 0.9 * needle.width
+        # Cells cannot share a place, unless they cross.
+        if near and abs(np.sin(needle.angle - other.angle)) < 0.35:
+            return False
     if kind != 0 or rng.random() < 0.12:
         return True
     room = 0.42 * needle.length

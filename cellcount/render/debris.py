@@ -24,7 +24,7 @@ def add_debris(
     _specks(rng, glass, field)
     for _ in range(rng.poisson(1.2)):
         _chain_of_dots(rng, glass, field)
-    for _ in range(rng.poisson(rng.gamma(1.5, 4.0))):
+    for _ in range(rng.poisson(rng.gamma(1.5, 7.0))):
         _empty_cell(rng, glass, field, culture)
     for _ in range(rng.poisson(0.7)):
         _crystal(rng, glass, field)
@@ -49,18 +49,18 @@ def _sign(rng: np.random.Generator, glass: Glass) -> int:
 def _texture(rng: np.random.Generator, glass: Glass) -> None:
     """The faint mottling of film and slime on the glass."""
     n = glass.size
-    for grain, strength in ((0.004, 0.004), (0.012, 0.006), (0.06, 0.006)):
+    for grain, strength in ((0.0035, 0.006), (0.010, 0.007), (0.05, 0.007)):
         noise = smooth_noise(rng, (n, n), max(grain * n, 1.5))
         glass.log += (rng.uniform(0.2, 1.0) * strength * noise)[..., None]
 
 
 def _specks(rng: np.random.Generator, glass: Glass, field: Field) -> None:
-    """Bacteria and dust: a dozen kinds per photo, each strewn many times."""
-    many = int(np.clip(rng.lognormal(4.7, 0.8), 15, 900))
+    """Bacteria and dust: twenty kinds a photo, each strewn many times."""
+    many = int(np.clip(rng.lognormal(5.2, 0.8), 20, 1100))
     lean = glass.optics.focus
-    share = rng.dirichlet(np.full(14, 0.7))
+    share = rng.dirichlet(np.full(20, 1.2))
     for number in rng.multinomial(many, share):
-        radius = 0.0007 + rng.gamma(1.6, 0.00055)
+        radius = 0.0006 + rng.gamma(1.2, 0.0006)
         z = lean + rng.normal(0, 0.9)
         columns, rows = glass.window(0.5, 0.5, (2 * radius, 2 * radius), z)
         dx, dy = columns[None] / glass.size - 0.5, rows[:, None] / glass.size - 0.5

@@ -10,7 +10,7 @@ def add_grid(rng: np.random.Generator, glass: Glass) -> None:
     if rng.random() < 0.06:
         return
     angle = rng.normal(0, 0.05)
-    gap, phase = rng.uniform(0.085, 0.2), rng.uniform(0.04, 0.17)
+    gap, phase = rng.uniform(0.085, 0.2), rng.uniform(0.03, 0.14)
     width, group = rng.uniform(0.004, 0.0085), rng.integers(2, 5)
     lines_in_group, group_gap = rng.integers(1, 4), rng.uniform(0.012, 0.019)
     z = glass.optics.focus * rng.uniform(0.5, 1.3) + rng.choice([0.6, 1.2, -0.8])

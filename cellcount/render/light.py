@@ -35,7 +35,7 @@ def light_field(rng: np.random.Generator, field: Field, size: int) -> Light:
     opened = np.empty_like(lamp)
     turn, fringe = rng.uniform(-np.pi, np.pi), rng.uniform(0.0014, 0.0036) / field.radius
     push = rng.uniform(0, 0.8) * fringe  # never so much that a side turns blue
-    soft = rng.uniform(0.0008, 0.0022) / field.radius
+    soft = np.hypot(rng.uniform(0.0008, 0.0022) / field.radius, 0.8 * fringe)
     ragged = _ragged_rim(rng, dx, dy) * rng.uniform(0, 0.0008)
     for c, out in enumerate((1.0, 0.1, -1.0)):
         edge = 1 + out * fringe - ragged

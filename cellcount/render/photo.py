@@ -63,11 +63,11 @@ def render_photo(
         )
     words = (seed,) if isinstance(seed, int) else tuple(seed)
     # One stream a job, so that leaving a job out changes nothing else.
-    of = [np.random.default_rng([*words, job]) for job in range(7)]
+    of = [np.random.default_rng([*words, job]) for job in range(8)]
     field = draw_field(of[0])
     glass = Glass(size, _draw_optics(of[1], defocus))
     culture = draw_culture(of[2])
-    count = int(of[3].integers(FEWEST, MOST + 1)) if cells is None else cells
+    count = int(of[7].integers(FEWEST, MOST + 1)) if cells is None else cells
     needles, stars = place_cells(of[3], field, culture, count)
     if grid:
         add_grid(of[4], glass)
@@ -85,7 +85,7 @@ def render_photo(
 
 def _draw_optics(rng: np.random.Generator, defocus: float) -> Optics:
     """How well this photo is focused, and the faults of its lenses."""
-    focus = rng.uniform(0.1, 1.6) if rng.random() < 0.78 else -rng.uniform(0.1, 1.3)
+    focus = rng.uniform(0.3, 1.6) if rng.random() < 0.78 else -rng.uniform(0.1, 1.3)
     tilt = rng.normal(0, 0.25, 2)
     colour = rng.uniform(0.0, 0.3)
     shift, oblique = rng.normal(0, 0.0005, 2), rng.normal(0, 0.0003, 2)
@@ -108,5 +108,8 @@ def _expose(rng: np.random.Generator, glass: Glass, field: Field) -> Array:
     if field.pointer is not None:
         axis = (np.arange(size, dtype=np.float32) + 0.5) / size
         depth = field.pointer.depth(axis[None], axis[:, None])
-        through *= (1 - step(depth, 0.0011))[..., None]
+        covered = step(depth, 0.0011)[..., None]
+        through *= 1 - covered
+        gleam = rng.uniform(0, 9) * np.array([0.45, 0.5, 1.0], np.float32)
+        through += covered * light.open * gleam
     return (through + light.veil).astype(np.float32)
