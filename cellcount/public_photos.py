@@ -99,9 +99,9 @@ def download(
     size = sum(file.bytes for file in missing)
     if missing and progress:
         print(
-            f"Downloading {len(missing)} files ({size / 1e6:.0f} MB) into {folder}. They are the "
-            f"original author's ({REPOSITORY} on GitHub, which states no licence) and are not "
-            "redistributed with this project."
+            f"Downloading {len(missing)} of {len(files)} files ({size / 1e6:.0f} MB) into "
+            f"{folder}. They are the original author's ({REPOSITORY} on GitHub, which states no "
+            "licence) and are not redistributed with this project."
         )
     with (
         requests.Session() as session,

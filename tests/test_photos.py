@@ -36,29 +36,27 @@ def tiles(rows):
 
 
 def tiff_bytes(pixels, *, orientation=1, photometric=None, planar=1):
-    """An uncompressed little-endian TIFF 6.0 of one strip, written by hand."""
+    """An uncompressed little-endian TIFF 6.0, written by hand."""
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    bits = 8 * pixels.dtype.itemsize
-    data = pixels.tobytes()
     if photometric is None:
         photometric = 1 if channels == 1 else 2
-    shorts = {256: width, 257: height, 259: 1, 262: photometric, 274: orientation}
-    shorts |= {277: channels, 278: height, 284: planar}
-    longs = {273: 8, 279: len(data)}
-    if channels == 4:
-        shorts[338] = 2
-    if channels == 1:
-        shorts[258] = bits
-    directory = 8 + len(data)
-    count = len(shorts) + len(longs) + (channels > 1)
-    entries = {tag: struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in shorts.items()}
-    entries |= {tag: struct.pack("<HHII", tag, 4, 1, value) for tag, value in longs.items()}
-    if channels > 1:
-        entries[258] = struct.pack("<HHII", 258, 3, channels, directory + 2 + 12 * count + 4)
-    ifd = struct.pack("<H", count) + b"".join(entries[tag] for tag in sorted(entries))
-    head = struct.pack("<2sHI", b"II", 42, directory)
-    return head + data + ifd + bytes(4) + struct.pack(f"<{channels}H", *[bits] * channels)
+    strips = [pixels] if planar == 1 else list(np.moveaxis(pixels, -1, 0))
+    data = b"".join(strip.tobytes() for strip in strips)
+    length = len(data) // len(strips)
+    tags = {256: [width], 257: [height], 258: [8 * pixels.dtype.itemsize] * channels, 259: [1]}
+    tags |= {262: [photometric], 273: [8 + length * strip for strip in range(len(strips))]}
+    tags |= {274: [orientation], 277: [channels], 278: [height], 279: [length] * len(strips)}
+    tags |= {284: [planar]} | ({338: [2]} if channels == 4 else {})
+    directory, behind = struct.pack("<H", len(tags)), b""
+    start = 8 + len(data) + 2 + 12 * len(tags) + 4
+    for tag, values in tags.items():
+        kind, letter = (4, "I") if tag in (273, 279) else (3, "H")
+        packed = struct.pack(f"<{len(values)}{letter}", *values)
+        if len(packed) > 4:
+            packed, behind = struct.pack("<I", start + len(behind)), behind + packed
+        directory += struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + directory + bytes(4) + behind
 
 
 def chunk(kind, body):
@@ -286,41 +284,43 @@ def test_a_file_cut_short_is_named(tmp_path, content):
             photos.read_photo(path)
 
 
-def bomb():
-    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+def hollow_png(width, height):
+    """A PNG that claims a size and holds no pixel."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "is empty"),
-        (b"These are notes, not pixels.\n", "no JPEG, PNG, BMP or TIFF"),
-        (pillow_bytes(NOISE, "GIF"), "no JPEG, PNG, BMP or TIFF"),
-        (bomb(), "more than 200 megapixels"),
-        (tiff_bytes(np.zeros((2, 2), "<u4")), "32-bit or signed"),
-        (tiff_bytes(np.zeros((4, 4, 3), "<u2"), planar=2), "separate planes|damaged"),
+        (b"", "The file is empty"),
+        (b"These are notes, not pixels.\n", "The content is no JPEG, PNG, BMP or TIFF"),
+        (pillow_bytes(NOISE, "GIF"), "The content is no JPEG, PNG, BMP or TIFF"),
+        (hollow_png(60000, 60000), "The photo has more than 200 megapixels"),
+        (tiff_bytes(np.zeros((2, 2), "<u4")), "The pixels are 32-bit or signed"),
+        (tiff_bytes(NOISE.astype("<u2"), planar=2), "The photo keeps .* separate planes"),
     ],
     ids=["empty", "text", "gif", "bomb", "32-bit", "planes"],
 )
 def test_what_is_no_photo_is_named_with_its_reason(tmp_path, content, reason):
     path = tmp_path / "odd.jpg"
     path.write_bytes(content)
-    with pytest.raises(CellCountError, match=rf"odd\.jpg: .*({reason})"):
+    with pytest.raises(CellCountError, match=rf"^\S*odd\.jpg: {reason}"):
         photos.read_photo(path)
 
 
-def test_a_bomb_is_seen_in_the_header_and_a_large_photo_is_none(tmp_path):
-    (tmp_path / "bomb.png").write_bytes(bomb())
-    with pytest.raises(photos.PhotoError, match="200 megapixels"):
-        photos.photo_size(tmp_path / "bomb.png")
-    large = bomb().replace(struct.pack(">II", 60000, 60000), struct.pack(">II", 19999, 10000))
-    header = large[12:29]
-    large = large.replace(large[29:33], struct.pack(">I", zlib.crc32(header)))
-    (tmp_path / "large.png").write_bytes(large)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_the_limit_is_200_megapixels_and_is_seen_in_the_header(tmp_path):
+    path = tmp_path / "large.png"
+    for width, height in ((20001, 10000), (60000, 60000)):
+        path.write_bytes(hollow_png(width, height))
+        with pytest.raises(photos.PhotoError, match="200 megapixels"):
+            photos.photo_size(path)
+    path.write_bytes(hollow_png(20000, 10000))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert photos.photo_size(tmp_path / "large.png") == (19999, 10000)
+        assert photos.photo_size(path) == (20000, 10000)
 
 
 def test_pillows_own_limit_is_neither_asked_nor_changed(tmp_path, monkeypatch):
@@ -342,12 +342,20 @@ def test_a_missing_photo_and_a_folder_are_named(tmp_path):
 
 
 def test_photos_are_listed_as_people_count(tmp_path):
-    names = ["img10.jpg", "IMG2.JPG", "img2b.tiff", "a²3.png", "7.bmp", "x٣.tif"]
+    names = ["IMG20.jpg", "img10.jpg", "IMG2.JPG", "img2b.tiff", "²3.png", "7.bmp", "x٣.tif"]
     for name in [*names, ".hidden.jpg", "._IMG2.JPG", "notes.txt", "img2.xml"]:
         (tmp_path / name).touch()
     (tmp_path / "folder.jpg").mkdir()
     found = [path.name for path in photos.list_photos(tmp_path)]
-    assert found == ["7.bmp", "a²3.png", "IMG2.JPG", "img2b.tiff", "img10.jpg", "x٣.tif"]
+    assert found == [
+        "7.bmp",
+        "IMG2.JPG",
+        "img2b.tiff",
+        "img10.jpg",
+        "IMG20.jpg",
+        "x٣.tif",
+        "²3.png",
+    ]
 
 
 def test_a_folder_that_is_missing_or_holds_no_photo_is_named(tmp_path):

@@ -19,11 +19,11 @@ ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "microalgae"
 
 CONTENT = {
-    "data/labeled/one µ.jpg": random.Random(1).randbytes(300_000),
-    "data/labeled/one µ.xml": b"<annotation/>",
+    "data/labeled/one µ #1.jpg": random.Random(1).randbytes(300_000),
+    "data/labeled/one µ #1.xml": b"<annotation/>",
     "data/not_labeled/two.jpg": random.Random(2).randbytes(200_000),
 }
-FIRST = "data/labeled/one µ.jpg"
+FIRST = "data/labeled/one µ #1.jpg"
 
 
 class Server(ThreadingHTTPServer):
@@ -130,7 +130,7 @@ def test_everything_arrives_once(fetch, server, tmp_path):
 def test_it_says_whose_photos_these_are(fetch, capsys):
     fetch(progress=True)
     said, bar = capsys.readouterr()
-    assert "3 files" in said
+    assert "3 of 3 files" in said
     assert "original author's" in said
     assert "no licence" in said
     assert "not redistributed" in said
@@ -142,11 +142,11 @@ def test_it_says_whose_photos_these_are(fetch, capsys):
 def test_only_what_is_missing_or_wrong_is_fetched(fetch, server):
     folder = fetch()
     server.log.clear()
-    local(folder, "data/labeled/one µ.xml").write_bytes(b"<annotatiom/>")
+    local(folder, "data/labeled/one µ #1.xml").write_bytes(b"<annotatiom/>")
     local(folder, "data/not_labeled/two.jpg").unlink()
     assert whole(fetch())
     assert [path for path, _ in server.log] == [
-        "data/labeled/one µ.xml",
+        "data/labeled/one µ #1.xml",
         "data/not_labeled/two.jpg",
     ]
 
@@ -163,7 +163,7 @@ def test_a_break_is_mended_within_one_run(fetch, server, fault):
 
 def test_a_server_gone_half_way_is_resumed_by_the_next_run(fetch, server):
     server.plan[FIRST] = ["dies half-way", 503, 503, 503]
-    with pytest.raises(public_photos.DownloadError, match=r"answers 503 .*one µ\.jpg.* goes on"):
+    with pytest.raises(public_photos.DownloadError, match=r"answers 503 .*one µ #1\.jpg.* goes on"):
         fetch()
     assert not local(Path(fetch()), FIRST).with_suffix(".jpg.part").exists()
     *_, resumed = server.asked(FIRST)
@@ -183,23 +183,37 @@ def test_a_server_that_cannot_satisfy_the_range_starts_over(fetch, server):
     assert server.asked(FIRST)[2] is None
 
 
-def test_the_bar_ends_full_whatever_happens(fetch, server, monkeypatch):
-    bars = []
+@pytest.fixture
+def bars(monkeypatch):
+    """Where each progress bar stood when it was closed, and its total."""
+    seen = []
 
     class Kept(public_photos.tqdm):
         def close(self):
-            bars.append((self.n, self.total))
+            if not self.disable:  # as it is once closed
+                seen.append((self.n, self.total))
             super().close()
 
     monkeypatch.setattr(public_photos, "tqdm", Kept)
+    return seen
+
+
+def test_the_bar_ends_full_whatever_happens(fetch, server, bars):
     server.plan[FIRST] = ["dies half-way", "ignores range"]
     server.plan["data/not_labeled/two.jpg"] = ["dies half-way", *[503] * 3]
     with pytest.raises(public_photos.DownloadError):
         fetch(progress=True)
     server.plan["data/not_labeled/two.jpg"] = [416, "dies half-way"]
     fetch(progress=True)
-    assert bars[-1] == (200_000, 200_000)
     assert 300_013 < bars[0][0] < 500_013 == bars[0][1]
+    assert bars[1] == (200_000, 200_000)
+
+
+def test_an_answer_that_does_not_end_is_left(fetch, server, bars):
+    server.plan[FIRST] = ["too long"]
+    with pytest.raises(public_photos.DownloadError, match="wrong content"):
+        fetch(progress=True)
+    assert bars[0][0] < 320_000
 
 
 @pytest.mark.parametrize("fault", ["wrong bytes", "too long"])
@@ -211,7 +225,7 @@ def test_wrong_content_is_named_deleted_and_fetched_anew(fetch, server, tmp_path
     ):
         fetch()
     left = {p.name for p in (tmp_path / "photos").rglob("*") if p.is_file()}
-    assert left == {"one µ.jpg", "one µ.xml"}
+    assert left == {"one µ #1.jpg", "one µ #1.xml"}
     assert whole(fetch())
     assert server.asked(path) == [None, None]
 
@@ -252,7 +266,7 @@ def test_complete_photos_need_no_network(fetch, nobody):
 
 def test_a_folder_that_cannot_be_made_is_named(fetch, tmp_path):
     (tmp_path / "photos").write_text("in the way")
-    with pytest.raises(public_photos.DownloadError, match=r"one µ\.jpg cannot be stored"):
+    with pytest.raises(public_photos.DownloadError, match=r"one µ #1\.jpg cannot be stored"):
         fetch()
 
 

@@ -76,14 +76,16 @@ def test_write_follows_labelimgs_layout_line_by_line(tmp_path):
     assert (folder / "a.xml").read_text(encoding="utf-8").splitlines() == expected
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["write_bytes", "replace"])
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, step):
     path = saved(tmp_path, "old")
 
-    def full(self, data):
+    def full(self, _):
+        self.touch()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(CellCountError, match="No space left on device"):
+    monkeypatch.setattr(Path, step, full)
+    with pytest.raises(CellCountError, match=r"a\.xml cannot be written .*No space left on device"):
         voc.write(path, voc.Annotation("a.jpg", 1, 1, ()))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
