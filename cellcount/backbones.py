@@ -33,7 +33,7 @@ class EfficientNetLite0(BaseModule):
         super().__init__()
         self._from_wheel = init_cfg is not None
         self.out_indices, self.norm_eval = out_indices, norm_eval
-        net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        net: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         self.conv1, self.bn1 = net.conv_stem, net.bn1
         self.res_layers = []
         for index, stage in enumerate(net.blocks):

@@ -77,7 +77,7 @@ def _demo(options: argparse.Namespace) -> None:
 def _count(options: argparse.Namespace) -> None:
     from cellcount.photos import list_photos
 
-    photos = []
+    photos: list[Path] = []
     for path in options.photos:
         photos += list_photos(path) if path.is_dir() else [path]
 

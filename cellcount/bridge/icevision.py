@@ -4,20 +4,15 @@ import sys
 from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from cellcount.bridge.fonts import default_font
-from cellcount.bridge.spans import span
+from cellcount.bridge.spans import loaded, span
 from cellcount.errors import CellCountError
 
 UNTIL = "IceVision is released again"
 # IceVision's INFO lines tell which function runs; its own AUTOFIX reports stand at 25.
 _AUTOFIX_LEVEL = 25
-
-
-def _loaded(name: str) -> ModuleType:
-    return sys.modules[name]
 
 
 @span(
@@ -28,7 +23,7 @@ def _loaded(name: str) -> ModuleType:
 )
 def every_call_is_logged() -> Iterator[None]:
     yield
-    module = _loaded("icevision.utils.logger_utils")
+    module = loaded("icevision.utils.logger_utils")
 
     def logger_default_config() -> None:
         module.logger.remove()
@@ -46,7 +41,7 @@ def every_call_is_logged() -> Iterator[None]:
 )
 def font_is_downloaded() -> Iterator[None]:
     yield
-    _loaded("icevision.visualize.utils").get_default_font = default_font
+    loaded("icevision.visualize.utils").get_default_font = default_font
 
 
 @span(
@@ -63,7 +58,7 @@ def configs_are_downloaded() -> Iterator[None]:
 
         return Path(mmdet.__file__).parent / ".mim" / "configs"
 
-    _loaded("icevision.models.mmdet.download_configs").download_mmdet_configs = shipped_configs
+    loaded("icevision.models.mmdet.download_configs").download_mmdet_configs = shipped_configs
 
 
 @span(
@@ -79,7 +74,7 @@ def photos_are_misread() -> Iterator[None]:
 
     from cellcount.photos import photo_size, read_photo
 
-    module = _loaded("icevision.utils.imageio")
+    module = loaded("icevision.utils.imageio")
     open_img = module.open_img
 
     def open_photo(fn: Any, gray: bool = False, ignore_exif: bool = False) -> Image.Image:
@@ -99,7 +94,7 @@ def photos_are_misread() -> Iterator[None]:
 )
 def bar_cannot_be_hidden() -> Iterator[None]:
     yield
-    module = _loaded("icevision.data.record_collection")
+    module = loaded("icevision.data.record_collection")
     autofix_records = module.autofix_records
     # It takes a millisecond a photo; the bar that counts is the one of reading the labels.
     module.autofix_records = lambda records: autofix_records(records, show_pbar=False)
@@ -117,7 +112,7 @@ def xml_is_trusted() -> Iterator[None]:
 
     from cellcount.photos import photo_size
 
-    module = _loaded("icevision.parsers.voc_parser")
+    module = loaded("icevision.parsers.voc_parser")
     module.ET = defusedxml.ElementTree
     parser = module.VOCBBoxParser
     prepare = parser.prepare
@@ -138,10 +133,8 @@ def xml_is_trusted() -> Iterator[None]:
         )
         if own and photo not in own:
             module.logger.warning(
-                "{} names the photo {}; the photo beside it, {}, is used.",
-                xml.name,
-                self._filename,
-                own[0].name,
+                f"{xml.name} names the photo {self._filename}; the photo beside it, {own[0].name}, "
+                "is used."
             )
             self._filename = own[0].name
         elif not photo.is_file():
@@ -155,11 +148,9 @@ def xml_is_trusted() -> Iterator[None]:
         written = img_size(self, xml)
         if written != size:
             module.logger.warning(
-                "{} says its photo is {} x {} pixels, but it is {} x {}: look whether the boxes "
-                "still sit on the cells (labelImg shows them).",
-                xml.name,
-                *written,
-                *size,
+                f"{xml.name} says its photo is {written.width} x {written.height} pixels, but it "
+                f"is {size.width} x {size.height}: look whether the boxes still sit on the cells "
+                "(labelImg shows them)."
             )
         return size
 
@@ -184,7 +175,7 @@ def boxes_are_rounded_small() -> Iterator[None]:
     yield
     from PIL import ImageOps
 
-    module = _loaded("icevision.models.inference")
+    module = loaded("icevision.models.inference")
     detect = module._end2end_detect
 
     def exact_box(
@@ -225,7 +216,7 @@ def boxes_are_rounded_small() -> Iterator[None]:
 )
 def metric_stops_at_100() -> Iterator[None]:
     yield
-    module = _loaded("icevision.data.convert_records_to_coco_style")
+    module = loaded("icevision.data.convert_records_to_coco_style")
 
     class UncappedCOCOeval(module.COCOeval):  # type: ignore[name-defined,misc]
         """COCO's evaluation with room for every box that a photo has."""
@@ -263,7 +254,7 @@ def metric_stops_at_100() -> Iterator[None]:
 )
 def checkpoints_are_half_written() -> Iterator[None]:
     yield
-    module = _loaded("icevision.models.checkpoint")
+    module = loaded("icevision.models.checkpoint")
     save, load = module.save_checkpoint, module.model_from_checkpoint
 
     def save_whole(model: Any, filename: str | Path, **kwargs: Any) -> None:

@@ -2,13 +2,12 @@
 
 import logging
 import pickle
-import sys
 import warnings
 from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from cellcount.bridge.spans import overlay, span
+from cellcount.bridge.spans import loaded, overlay, span
 from cellcount.errors import CellCountError
 
 UNTIL = "IceVision runs on mmcv 2"
@@ -36,7 +35,7 @@ def release_is_announced() -> Iterator[None]:
 )
 def layers_are_logged() -> Iterator[None]:
     yield
-    module = sys.modules["mmcv.utils.logging"]
+    module = loaded("mmcv.utils.logging")
     get_logger = module.get_logger
 
     @wraps(get_logger)
@@ -73,7 +72,7 @@ def checkpoints_can_run_code() -> Iterator[None]:
     import torch
 
     yield
-    vars(sys.modules["mmcv.runner.checkpoint"])["torch"] = overlay(torch, load=load_weights)
+    vars(loaded("mmcv.runner.checkpoint"))["torch"] = overlay(torch, load=load_weights)
 
 
 def load_weights(file: Any, map_location: Any = None) -> Any:
@@ -86,7 +85,7 @@ def load_weights(file: Any, map_location: Any = None) -> Any:
     import torch
 
     # Checkpoints of 2021 keep NumPy scalars (seeds, scores) in their meta data.
-    harmless = [np.ndarray, np.dtype, np.dtypes.Float64DType, np.dtypes.Int64DType]
+    harmless: list[Any] = [np.ndarray, np.dtype, np.dtypes.Float64DType, np.dtypes.Int64DType]
     multiarray = getattr(np, "_core", np.core).multiarray
     harmless += [multiarray.scalar, multiarray._reconstruct]
     torch.serialization.add_safe_globals(harmless)

@@ -1,11 +1,10 @@
 """mmdet 2.28: its configuration files, its cap on detections, its chatter."""
 
-import sys
 from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from cellcount.bridge.spans import span
+from cellcount.bridge.spans import loaded, span
 
 UNTIL = "IceVision runs on mmdet 3"
 
@@ -34,7 +33,7 @@ def meshgrid_wants_an_indexing() -> Iterator[None]:
 )
 def validation_loss_wants_three_outputs() -> Iterator[None]:
     yield
-    head = sys.modules["mmdet.models.dense_heads.vfnet_head"].VFNetHead
+    head = loaded("mmdet.models.dense_heads.vfnet_head").VFNetHead
     forward_train = head.forward_train
 
     @wraps(forward_train)

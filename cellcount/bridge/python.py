@@ -1,12 +1,11 @@
 """Python, torch and NumPy as such: names that are gone, warnings that tell a reader nothing."""
 
 import logging
-import sys
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
-from cellcount.bridge.spans import overlay, span
+from cellcount.bridge.spans import loaded, overlay, span
 
 
 def with_numpy_aliases(module: ModuleType) -> None:
@@ -25,7 +24,7 @@ def _numpy_aliases(module: str, library: str) -> None:
     )
     def numpy_aliases_are_gone() -> Iterator[None]:
         yield
-        with_numpy_aliases(sys.modules[module])
+        with_numpy_aliases(loaded(module))
 
 
 for _module, _library in {

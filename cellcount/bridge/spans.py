@@ -84,6 +84,11 @@ def lend(name: str, **attributes: Any) -> Iterator[None]:
         sys.modules.pop(name, None)
 
 
+def loaded(name: str) -> Any:
+    """The module ``name`` that a span surrounds, once it is executed; any name may be set in it."""
+    return sys.modules[name]
+
+
 def overlay(module: ModuleType, **attributes: Any) -> ModuleType:
     """A module that has ``attributes`` and everything else from ``module``.
 

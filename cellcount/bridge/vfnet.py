@@ -1,11 +1,10 @@
 """VFNet and its relatives in IceVision: the laptop backbone, weights, and the cap on counts."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cellcount.bridge.spans import span
+from cellcount.bridge.spans import loaded, span
 
 UNTIL = "IceVision is released again"
 _CONFIGS = Path(__file__).parent / "configs"
@@ -23,8 +22,8 @@ _MOST_CANDIDATES = 20000
 )
 def laptop_backbone() -> Iterator[None]:
     yield
-    backbones = sys.modules["icevision.models.mmdet.models.vfnet.backbones"]
-    resnet = sys.modules[f"{backbones.__name__}.resnet_fpn"]
+    backbones = loaded("icevision.models.mmdet.models.vfnet.backbones")
+    resnet = loaded(f"{backbones.__name__}.resnet_fpn")
     misspelt = resnet.resnet50_fpn_mdconv_c3_c5_mstrain_2x
     misspelt.config_path = misspelt.config_path.with_name(
         "vfnet_r50_fpn_mdconv_c3-c5_mstrain_2x_coco.py"
@@ -68,7 +67,7 @@ def counts_stop_at_100() -> Iterator[None]:
             cfg.merge_from_dict(cfg_options)
         return cfg, weights
 
-    sys.modules["icevision.models.mmdet.utils"].create_model_config = create_model_config
+    loaded("icevision.models.mmdet.utils").create_model_config = create_model_config
 
 
 def uncap(test_cfg: Any) -> None:
@@ -109,7 +108,7 @@ def other_classes_are_reported() -> Iterator[None]:
     yield
     import logging
 
-    module = sys.modules["icevision.models.mmdet.common.utils"]
+    module = loaded("icevision.models.mmdet.common.utils")
     load_checkpoint = module.load_checkpoint
     unheard = logging.getLogger("cellcount.unheard")
     unheard.addHandler(logging.NullHandler())
