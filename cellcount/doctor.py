@@ -5,7 +5,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cellcount import packages
@@ -49,10 +49,14 @@ def _bridge() -> Iterator[Finding]:
     try:
         from cellcount import bridge
 
-        for name, what, applied in bridge.report():
+        for name, what, applied in dict.fromkeys(bridge.report()):
             yield Finding(name, what if applied else f"not needed here: {what}")
+        bridge.apply()
+        import icevision.all  # noqa: F401 - the walkthrough's first line, which needs all of it
     except Exception as error:  # whatever it is, the rest of the report is still wanted
-        yield Finding("bridge", f"fails ({_reason(error)})", "fault", INSTALL)
+        yield Finding("IceVision", f"does not import ({_reason(error)})", "fault")
+    else:
+        yield Finding("IceVision", "imports, with all that it needs")
 
 
 def _files() -> Iterator[Finding]:
@@ -94,26 +98,33 @@ def _debian_package(library: str) -> str:
     return stem + ("-" if stem[-1].isdigit() else "") + version
 
 
+_SECTIONS: dict[str, Callable[[], Iterable[Finding]]] = {
+    "This machine": _machine,
+    "Packages": packages.compare,
+    "Bridge": _bridge,
+    "Files": _files,
+    "Labelling": _labelling,
+}
+
+
 def run() -> int:
-    """Prints the report; returns 0 when all is well and 1 when something must be put right."""
-    sections = {
-        "This machine": list(_machine()),
-        "Packages": packages.compare(),
-        "Bridge": list(_bridge()),
-        "Files": [*_files(), *_labelling()],
-    }
+    """Prints the report; returns 0 when all is well and 1 when something must be put right.
+
+    It takes some 10 seconds, most of them to import IceVision.
+    """
     faults = []
-    for title, findings in sections.items():
+    for title, examine in _SECTIONS.items():
+        findings = list(examine())
         width = max((len(finding.what) for finding in findings), default=0)
         print(title)
         for finding in findings:
             cure = f"  ->  {finding.cure}" if finding.cure else ""
             print(f"{_MARKS[finding.level]}{finding.what:<{width}}  {finding.state}{cure}")
-        print()
+        print(flush=True)
         faults += [finding for finding in findings if finding.level == "fault"]
     if not faults:
         print("All is well.")
         return 0
-    cures = "; ".join(dict.fromkeys(fault.cure for fault in faults))
-    print(f"To put right: {', '.join(fault.what for fault in faults)}. Run: {cures}")
+    cures = dict.fromkeys(fault.cure for fault in faults if fault.cure)
+    print(f"To put right: {', '.join(fault.what for fault in faults)}.", *cures)
     return 1
