@@ -119,10 +119,11 @@ PY
 cpu_builds_offered() {
   timeout 30 "$py" - "$@" >>"$log" 2>&1 <<'PY'
 import sys, urllib.request
+from urllib.parse import unquote
 for pin in sys.argv[1:]:
     name, version = pin.split("==")
-    page = urllib.request.urlopen(f"https://download.pytorch.org/whl/cpu/{name}/", timeout=5).read().decode()
-    if f"{name}-{version}%2Bcpu-cp3{sys.version_info[1]}-" not in page:
+    page = urllib.request.urlopen(f"https://download.pytorch.org/whl/cpu/{name}/", timeout=5).read()
+    if f"{name}-{version}+cpu-cp3{sys.version_info[1]}-" not in unquote(page.decode()):
         raise SystemExit(f"{pin} is not there")
 PY
 }
@@ -142,8 +143,8 @@ install_torch() {
     what="PyTorch's CPU build, 0.2 GB to download"
     pair=("${pair[@]/%/+cpu}" --extra-index-url https://download.pytorch.org/whl/cpu)
   else
+    echo "PyTorch's CPU build cannot be had from here, so the larger one for NVIDIA GPUs is taken, which needs none."
     need_space 12 "$prefix"
-    echo "PyTorch's CPU builds cannot be had from here, so its package for NVIDIA GPUs is taken, which runs without one too."
   fi
   [[ ${pair[*]} == *+cpu* ]] || what+=", 3 GB to download"
   step "$what" pip_install -c "$tmp/requirements.txt" "${pair[@]}"

@@ -138,6 +138,13 @@ def test_a_wrong_argument_is_named(project: Project, arguments: list[str], named
     assert not project.venv.exists()
 
 
+def test_the_walkthroughs_cuda11_means_cuda(project: Project) -> None:
+    executable(project.bin / "df", "echo head; echo dev 100 90 10 90% /")
+    ran = project.run("cuda11")
+    refused(ran, "GB of free disk")
+    assert "cuda11 means cuda" in ran.stdout
+
+
 def test_help_names_every_argument(project: Project) -> None:
     ran = project.run("--help")
     assert ran.returncode == 0
@@ -207,6 +214,31 @@ def test_master_that_cannot_be_reached_changes_nothing(project: Project) -> None
     assert not project.venv.exists()
 
 
+def offer_cpu_builds(project: Project, minor: int) -> str:
+    """Puts a page as PyTorch's index has them in the way of urlopen; returns a PYTHONPATH."""
+    folder = project.home / "web"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import io, urllib.request as request\n"
+        "def urlopen(url, timeout):\n"
+        "    assert url.startswith('https://download.pytorch.org/whl/cpu/torch')\n"
+        "    name = url.split('/')[5]\n"
+        "    file = name + {'torch': '-2.14.1', 'torchvision': '-0.29.1'}[name]\n"
+        f"    file += '%2Bcpu-cp3{minor}-cp3{minor}-manylinux_2_28_x86_64.whl'\n"
+        "    return io.BytesIO(f'<a href=/whl/cpu/{file}#sha256=00>x</a>'.encode())\n"
+        "request.urlopen = urlopen\n"
+    )
+    return str(folder)
+
+
+def test_without_cpu_builds_the_larger_package_is_announced(project: Project) -> None:
+    free_kilobytes = 5 * 2**20
+    executable(project.bin / "df", f"echo head; echo dev 0 0 {free_kilobytes} 0% /")
+    ran = project.run("cpu", PYTHONPATH=offer_cpu_builds(project, minor=9))
+    refused(ran, "12 GB of free disk")
+    assert "the larger one for NVIDIA GPUs is taken" in ran.stdout
+
+
 def contents(folder: Path) -> dict[Path, int]:
     return {
         path: path.stat().st_mtime_ns
@@ -216,59 +248,59 @@ def contents(folder: Path) -> dict[Path, int]:
 
 
 def test_from_nothing_to_whole_and_back(project: Project) -> None:
-    """One environment through its life: each step starts from the one before, to save minutes."""
+    """One environment through its life: each step starts from the one before, to save a minute."""
     project.fill_index()
+    for name, version in (("torch", "2.14.1"), ("torchvision", "0.29.1")):
+        wheel(name, f"{version}+cpu", project.index)
     late = project.index / "yapf-0.43.0-py3-none-any.whl"
     late.rename(project.home / late.name)
+    offered = offer_cpu_builds(project, minor=sys.version_info[1])
 
-    failed = project.run("cuda11")
+    failed = project.run("cpu", PYTHONPATH=offered)
     refused(failed, "step 2", "yapf==0.43.0", "install.log")
-    assert "cuda11 means cuda" in failed.stdout
+    assert (project.packages() / "torch-2.14.1+cpu.dist-info").exists()
     assert not project.stamp.exists()
     assert not (project.venv / ".cellcount-tmp").exists()
 
     (project.home / late.name).rename(late)
     (project.venv / "mine").touch()
-    completed = project.run("cuda")
+    completed = project.run("cpu")
     assert completed.returncode == 0, completed.stderr
     assert completed.stdout.endswith("the doctor has looked\n")
     assert (project.venv / "mine").exists(), "what is there is completed, not thrown away"
     assert (project.home / "builds").read_text() == "0 79.0.1 read\n" * 2
 
     before = contents(project.venv)
-    for arguments in ([], ["cuda"], ["cuda11"], ["cuda", "0.12.0"]):
+    for arguments in ([], ["cpu"], ["cpu", "0.12.0"]):
         again = project.run(*arguments)
         assert again.returncode == 0
         assert "Everything is installed" in again.stdout
     assert contents(project.venv) == before
 
-    # A package that is gone comes back; so does one that an interrupted pip left half unpacked.
-    shutil.rmtree(project.packages() / "yapf-0.43.0.dist-info")
-    (project.packages() / "numpy/__init__.py").unlink()
-    (project.packages() / "numpy-2.2.6.dist-info/INSTALLER").unlink()
-    repaired = project.run()
+    # A package that is gone comes back; so does one that an interrupted pip left half unpacked. A
+    # PyTorch that works is kept, in an active environment as in one that the script made.
+    packages = project.packages()
+    shutil.rmtree(packages / "yapf-0.43.0.dist-info")
+    (packages / "numpy/__init__.py").unlink()
+    (packages / "numpy-2.2.6.dist-info/INSTALLER").unlink()
+    for old, new in (("torch-2.14.1", "torch-2.5.1"), ("torchvision-0.29.1", "torchvision-0.20.1")):
+        info = (packages / f"{old}+cpu.dist-info").rename(packages / f"{new}.dist-info")
+        metadata = info / "METADATA"
+        metadata.write_text(
+            metadata.read_text().replace(old.split("-")[1] + "+cpu", new.split("-")[1])
+        )
+    repaired = project.run("cuda", VIRTUAL_ENV=str(project.venv))
     assert repaired.returncode == 0, repaired.stderr
-    assert (project.packages() / "yapf-0.43.0.dist-info").exists()
-    assert (project.packages() / "numpy/__init__.py").exists()
+    assert (packages / "yapf-0.43.0.dist-info").exists()
+    assert (packages / "numpy/__init__.py").exists()
+    assert "torch==2.5.1 torchvision==0.20.1" in repaired.stdout
+    assert [path.name for path in sorted(packages.glob("torch*.dist-info"))] == [
+        "torch-2.5.1.dist-info",
+        "torchvision-0.20.1.dist-info",
+    ]
 
     # A changed pin is noticed, and until it is followed the environment does not count as whole.
     pins = project.root / "requirements.txt"
     pins.write_text(pins.read_text().replace("yapf==0.43.0", "yapf==0.44.0"))
     refused(project.run(), "yapf==0.44.0")
     assert not project.stamp.exists()
-
-
-def test_a_pytorch_that_works_is_kept(project: Project) -> None:
-    project.fill_index()
-    for name, version in (("torch", "2.5.1"), ("torchvision", "0.20.1")):
-        wheel(name, version, project.index)
-    venv = project.home / "env"
-    environment = {"VIRTUAL_ENV": str(venv), "HOME": str(project.home)}
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    old = [venv / "bin/pip", "install", "-q", "torch==2.5.1", "torchvision==0.20.1"]
-    subprocess.run(old, env=environment, check=True)
-    ran = project.run("cuda", **environment)
-    assert ran.returncode == 0, ran.stderr
-    assert "torch==2.5.1 torchvision==0.20.1" in ran.stdout
-    assert list(venv.glob("lib/python*/site-packages/torch-2.5.1.dist-info"))
-    assert not project.venv.exists()
