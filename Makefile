@@ -1,7 +1,7 @@
 # Every target works in the environment that icevision_install.sh installs into: the active one, or .venv.
 PY = $(shell bash icevision_install.sh --which)
 
-.PHONY: help setup dev demo test test-all lab lint clean distclean
+.PHONY: help setup dev demo test test-all lab lint address clean distclean
 
 help:  ## lists what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,10 @@ lint: dev  ## checks style, formatting and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+address:  ## writes the address of your copy into README and notebooks: make address REPO=you/name
+	@test -n "$(REPO)" || { echo 'Say which: make address REPO=you/name'; exit 1; }
+	sed -i 's#OWNER/cell-counter#$(REPO)#g' README.md train.ipynb inference.ipynb
 
 clean:  ## removes caches and outputs; keeps .venv, checkpoints/, models/ and data/
 	rm -rf out .cache .pytest_cache .ruff_cache .mypy_cache

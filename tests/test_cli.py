@@ -1,0 +1,50 @@
+"""The command line says plainly what went wrong, and how far it came."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cellcount import cli
+from cellcount.render import render_folder
+
+from .conftest import ROOT
+
+
+def test_help_names_every_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "cellcount", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for command in ("doctor", "demo", "count", "data", "render"):
+        assert command in done.stdout
+
+
+def test_render_writes_what_was_asked(tmp_path, capsys):
+    asked = ["render", str(tmp_path / "more"), "--photos", "2", "--seed", "5", "--size", "256"]
+    assert cli.main([*asked, "--cells", "3", "4"]) == 0
+    assert len(list((tmp_path / "more").glob("*.jpg"))) == 2
+    assert len(list((tmp_path / "more").glob("*.xml"))) == 2
+    assert "2 photos" in capsys.readouterr().out
+    same = render_folder(tmp_path / "same", photos=2, seed=5, size=256, cells=(3, 4))
+    for photo in same:
+        assert (tmp_path / "more" / photo.name).read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["count", "no.pth", "no-such-folder"], "no"),
+        (["count", "no.pth", "data/not_labeled"], "train.ipynb makes one"),
+    ],
+)
+def test_mistakes_get_one_sentence(arguments, says, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert cli.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said
+    assert len(said.strip().splitlines()) == 1

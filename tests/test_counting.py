@@ -1,0 +1,104 @@
+"""From scores to counts, and a folder of photos to a table."""
+
+import numpy as np
+import pytest
+
+from cellcount.counting import count_threshold, percentage_error, read_counts
+from cellcount.errors import CellCountError
+
+
+def test_threshold_lies_between_cells_and_stains():
+    scores = [np.array([0.9, 0.8, 0.62, 0.41, 0.3]), np.array([0.7, 0.61, 0.38, 0.2])]
+    threshold = count_threshold(scores, [3, 2])
+    assert 0.41 <= threshold < 0.61
+    assert [int((s > threshold).sum()) for s in scores] == [3, 2]
+
+
+def test_no_threshold_counts_better():
+    rng = np.random.default_rng(0)
+    scores = [rng.random(60) for _ in range(6)]
+    labelled = [30, 18, 25, 40, 1, 33]
+    chosen = count_threshold(scores, labelled)
+
+    def error(threshold):
+        counted = [sum(1 for score in photo if score > threshold) for photo in scores]
+        return sum(abs(c - n) / n for c, n in zip(counted, labelled, strict=True))
+
+    assert error(chosen) <= min(error(t / 1000) for t in range(50, 951, 5)) + 1e-9
+
+
+def test_photo_without_cells_counts_too():
+    scores = [np.array([0.9, 0.4]), np.array([0.5])]
+    assert count_threshold(scores, [1, 0]) >= 0.5
+
+
+@pytest.mark.parametrize(("scores", "labelled"), [([np.array([0.5])], [0]), ([], []), ([], [1])])
+def test_threshold_needs_labelled_cells(scores, labelled):
+    with pytest.raises(ValueError, match=r"labelled|labels"):
+        count_threshold(scores, labelled)
+
+
+def test_percentage_error():
+    assert percentage_error([90, 33], [100, 30]) == pytest.approx(10)
+    with pytest.raises(ValueError, match="no percentage"):
+        percentage_error([1], [0])
+
+
+@pytest.fixture(scope="module")
+def checkpoint(icevision, tmp_path_factory):
+    """A detector that has learned nothing, saved as train.ipynb saves one."""
+    from icevision.models.checkpoint import save_icevision_checkpoint
+
+    vfnet = icevision.models.mmdet.vfnet
+    backbone = vfnet.backbones.efficientnet_lite0_fpn(pretrained=False)
+    file = tmp_path_factory.mktemp("models") / "new" / "model.pth"
+    save_icevision_checkpoint(
+        vfnet.model(backbone=backbone, num_classes=2),
+        model_name="mmdet.vfnet",
+        backbone_name="efficientnet_lite0_fpn",
+        classes=["cell"],
+        img_size=96,
+        filename=str(file),
+        meta={"threshold": 0.5},
+    )
+    return file
+
+
+def test_folder_is_counted_around_a_broken_photo(checkpoint, labelled_photos, tmp_path, capsys):
+    from cellcount.counter import Counter
+
+    photos = sorted(labelled_photos.glob("*.jpg"))[:2]
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(photos[0].read_bytes()[:2000])
+    counter = Counter(checkpoint)
+    assert counter.threshold == 0.5
+    counts = counter.count_all([photos[0], broken, photos[1]], tmp_path / "out" / "counts.csv")
+    assert [one.photo for one in counts] == [path.name for path in photos]
+    assert read_counts(tmp_path / "out" / "counts.csv") == {one.photo: one.n for one in counts}
+    said = capsys.readouterr()
+    assert "broken.jpg" in said.out + said.err
+
+
+def test_lower_threshold_counts_more(checkpoint, labelled_photos):
+    from cellcount.counter import Counter
+
+    photo = min(labelled_photos.glob("*.jpg"))
+    assert Counter(checkpoint, threshold=0.9).count(photo).n == 0
+    lenient = Counter(checkpoint, threshold=0.0)
+    lenient._model.bbox_head.test_cfg.score_thr = 0.0
+    count = lenient.count(photo)
+    assert count.n == len(count.boxes) == len(count.scores) > 0
+    assert (count.boxes >= 0).all() and (count.boxes <= 1024).all()
+
+
+def test_checkpoint_without_threshold_says_so(checkpoint, tmp_path):
+    import torch
+
+    from cellcount.counter import Counter
+
+    stored = torch.load(checkpoint, weights_only=True)
+    del stored["meta"]["threshold"]
+    torch.save(stored, tmp_path / "old.pth")
+    with pytest.raises(CellCountError, match="threshold"):
+        Counter(tmp_path / "old.pth")
+    assert Counter(tmp_path / "old.pth", threshold=0.4).threshold == 0.4
