@@ -7,14 +7,14 @@ use, and not redistributed.
 
 import csv
 import hashlib
-import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
 from tqdm import tqdm
 
+from cellcount.download import FetchError, fetch
 from cellcount.errors import CellCountError
 
 REPOSITORY = "dnth/microalgae-cell-counter-blogpost"
@@ -23,24 +23,9 @@ BASE_URL = f"https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}"
 MANIFEST = Path(__file__).with_suffix(".csv")
 BUNDLED = Path(__file__).parents[1] / "data"
 
-_WAITS = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth try of a file
-_PATIENCE = 20  # seconds without a byte before a try is given up
-
 
 class DownloadError(CellCountError):
     """The public photos could not all be fetched; what has arrived is kept."""
-
-
-class _BrokenOff(OSError):
-    """An answer ended early."""
-
-
-class _Refused(OSError):
-    """The server answered with an HTTP status that is no success, the only argument."""
-
-
-class _WrongContent(OSError):
-    """A file arrived whole, but is not the one in the manifest."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +94,19 @@ def download(
     ):
         for file in missing:
             try:
-                _fetch(session, f"{base_url}/{quote(file.path)}", file, file.under(folder), bar)
-            except OSError as error:  # as requests' errors are, too
+                fetch(
+                    session,
+                    f"{base_url}/{quote(file.path)}",
+                    file.under(folder),
+                    name=file.path,
+                    check=file.is_at,
+                    size=file.bytes,
+                    bar=bar,
+                )
+            except FetchError as error:
+                reason = str(error)
                 raise DownloadError(
-                    f"{_reason(error, file, base_url)}: what was fetched is kept in {folder}, "
+                    f"{reason[0].upper()}{reason[1:]}: what was fetched is kept in {folder}, "
                     "running this again goes on from there, and the photos bundled in data/ "
                     "serve meanwhile."
                 ) from error
@@ -124,70 +118,3 @@ def _read_manifest(path: Path) -> list[_File]:
         return [
             _File(row["path"], int(row["bytes"]), row["sha256"]) for row in csv.DictReader(lines)
         ]
-
-
-def _fetch(session: requests.Session, url: str, file: _File, target: Path, bar: tqdm) -> None:
-    """Fetch one file beside its target, check it, and only then move it there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    bar.update(_length(part))
-    for wait in (*_WAITS, None):
-        try:
-            _go_on(session, url, file, part, bar)
-            break
-        except (_BrokenOff, _Refused, requests.RequestException) as error:
-            if wait is None or not _may_pass(error):
-                raise
-            time.sleep(wait)
-    if not file.is_at(part):
-        part.unlink()
-        raise _WrongContent
-    part.replace(target)
-
-
-def _go_on(session: requests.Session, url: str, file: _File, part: Path, bar: tqdm) -> None:
-    """Append to the part what it lacks, or begin anew where the server cannot go on."""
-    have = _length(part)
-    if have >= file.bytes:
-        return
-    # A compressed answer could not be continued at a byte of the file.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with session.get(url, headers=headers, stream=True, timeout=_PATIENCE) as answer:
-        if answer.status_code == requests.codes.requested_range_not_satisfiable:
-            part.unlink()
-            bar.update(-have)
-            raise _BrokenOff
-        if not answer.ok:
-            raise _Refused(answer.status_code)
-        goes_on = answer.status_code == requests.codes.partial_content
-        if not goes_on:
-            bar.update(-have)
-        with part.open("ab" if goes_on else "wb") as out:
-            for chunk in answer.iter_content(1 << 14):
-                out.write(chunk)
-                bar.update(len(chunk))
-                if out.tell() > file.bytes:
-                    return  # another file than ours, perhaps an endless one: the check will say so
-    if _length(part) < file.bytes:
-        raise _BrokenOff
-
-
-def _length(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _may_pass(error: OSError) -> bool:
-    """Whether another try may help: not if the server has said that it never will."""
-    return not isinstance(error, _Refused) or error.args[0] in (408, 429) or error.args[0] >= 500
-
-
-def _reason(error: OSError, file: _File, base_url: str) -> str:
-    host = urlsplit(base_url).netloc
-    if isinstance(error, _WrongContent):
-        return f"{file.path} arrived from {host} with wrong content and was deleted"
-    if isinstance(error, _Refused):
-        return f"{host} answers {error.args[0]} when asked for {file.path}"
-    if isinstance(error, _BrokenOff | requests.RequestException):
-        kind = "the answer broke off" if isinstance(error, _BrokenOff) else type(error).__name__
-        return f"This computer is offline or {host} is gone ({kind} at {file.path})"
-    return f"{file.path} cannot be stored ({error})"

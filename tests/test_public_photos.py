@@ -4,16 +4,13 @@ import csv
 import hashlib
 import random
 import re
-import socket
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from urllib.parse import unquote
 
 import pytest
 
 from cellcount import public_photos
 from cellcount.errors import CellCountError
+from tests.loopback import nobody, serve
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "microalgae"
@@ -26,69 +23,10 @@ CONTENT = {
 FIRST = "data/labeled/one µ #1.jpg"
 
 
-class Server(ThreadingHTTPServer):
-    """Serves CONTENT; `plan` holds, by path, what to do wrong in turn, and `log` what was asked."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.plan, self.log = {}, []
-        self.url = f"http://127.0.0.1:{self.server_port}/base"
-
-    def asked(self, path):
-        return [span for asked, span in self.log if asked == path]
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        path = unquote(self.path).removeprefix("/base/")
-        span = self.headers["Range"]
-        self.server.log.append((path, span))
-        plan = self.server.plan.get(path, [])
-        fault = plan.pop(0) if plan else None
-        if isinstance(fault, int):
-            self.answer(fault, b"no")
-            return
-        body = CONTENT[path]
-        if fault == "wrong bytes":
-            body = bytes(len(body))
-        if fault == "too long":
-            body += b"and more" * 9999
-        start = int(re.fullmatch(r"bytes=(\d+)-", span)[1]) if span else 0
-        if fault == "ignores range" or not span:
-            self.answer(200, body, fault)
-        else:
-            self.answer(206, body[start:], fault, start)
-
-    def answer(self, status, body, fault=None, start=0):
-        self.send_response(status)
-        promised = len(body)
-        if fault in ("dies half-way", "ends early"):
-            body = body[: len(body) // 2]
-        if fault == "ends early":  # and says nothing of it
-            promised = len(body)
-        self.send_header("Content-Length", str(promised))
-        if status == 206:
-            self.send_header("Content-Range", f"bytes {start}-{start + promised - 1}/*")
-        self.end_headers()
-        self.wfile.write(body)
-        if fault == "dies half-way":
-            self.close_connection = True
-
-
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(public_photos, "_WAITS", (0, 0, 0))
-    with Server() as running:
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with serve(CONTENT, monkeypatch) as running:
         yield running
-        running.shutdown()
 
 
 @pytest.fixture
@@ -246,22 +184,15 @@ def test_a_passing_fault_is_retried(fetch, server):
     assert whole(fetch())
 
 
-@pytest.fixture
-def nobody():
-    """The address of a server that has gone."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        return f"http://127.0.0.1:{closed.getsockname()[1]}"
-
-
-def test_offline_is_said_in_one_sentence(fetch, nobody):
+def test_offline_is_said_in_one_sentence(fetch):
     with pytest.raises(public_photos.DownloadError, match="This computer is offline or") as raised:
-        fetch(base_url=nobody)
+        fetch(base_url=nobody())
     assert str(raised.value).count(". ") == 0
 
 
-def test_complete_photos_need_no_network(fetch, nobody):
+def test_complete_photos_need_no_network(fetch):
     fetch()
-    assert whole(fetch(base_url=nobody))
+    assert whole(fetch(base_url=nobody()))
 
 
 def test_a_folder_that_cannot_be_made_is_named(fetch, tmp_path):
