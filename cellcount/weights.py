@@ -15,8 +15,8 @@ from cellcount.errors import CellCountError
 # OpenMMLab's model zoo under its own name, and the bucket behind it; IceVision names now the one,
 # now the other. The name lapsed in June 2026 (open-mmlab/mmdetection issues 12445 to 12447).
 ADDRESSES = (
-    "https://download.openmmlab.com",
     "https://openmmlab.oss-cn-hangzhou.aliyuncs.com",
+    "https://download.openmmlab.com",  # its domain is reported to have lapsed for a time in 2026
 )
 # After an underscore, eight digits are a date.
 _PREFIX = re.compile(r"(?:-|_(?!\d{8}\.))([0-9a-f]{8})\.pth$")

@@ -248,8 +248,8 @@ def test_every_vfnet_is_sought_at_two_addresses(vfnet_urls, folder, monkeypatch)
             weights.find_weights(url, folder)
         path = url[url.index("/mmdetection/v2.0/") :]
         assert sought == [
-            f"https://download.openmmlab.com{path}",
             f"https://openmmlab.oss-cn-hangzhou.aliyuncs.com{path}",
+            f"https://download.openmmlab.com{path}",
         ]
 
 
