@@ -7,12 +7,25 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import conv2d
 
 from cellcount.bridge import ops
+from cellcount.bridge.ops import deform, deform_cpu, deform_torchvision
 
 ops.install()
 
 import mmcv.ops as mmcv_ops  # noqa: E402
+
+ops.accept_empty()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On tensors this small, threads would mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 class Case(NamedTuple):
@@ -29,11 +42,11 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case(2, 2, 3, (5, 4), (3, 3), (1, 1), (1, 1), (1, 1), 1, 1),
-    Case(1, 4, 4, (7, 5), (3, 3), (2, 2), (1, 1), (1, 1), 2, 1),
-    Case(2, 4, 2, (6, 7), (3, 3), (1, 1), (0, 0), (2, 2), 1, 2),
-    Case(1, 4, 6, (5, 6), (2, 3), (2, 1), (1, 2), (1, 2), 2, 2),
-    Case(3, 2, 2, (3, 3), (1, 1), (1, 1), (0, 0), (1, 1), 1, 1),
+    Case(2, 1, 2, (3, 4), (3, 3), (1, 1), (1, 1), (1, 1), 1, 1),
+    Case(1, 4, 4, (5, 7), (3, 3), (2, 2), (1, 1), (1, 1), 2, 1),
+    Case(1, 4, 2, (6, 5), (3, 3), (1, 1), (0, 0), (2, 2), 1, 2),
+    Case(1, 4, 2, (5, 4), (2, 3), (2, 1), (1, 2), (1, 2), 2, 2),
+    Case(2, 2, 2, (3, 3), (1, 1), (1, 1), (0, 0), (1, 1), 1, 1),
 ]
 ids = [
     f"k{c.kernel}s{c.stride}p{c.padding}d{c.dilation}g{c.groups}dg{c.deform_groups}" for c in CASES
@@ -97,6 +110,16 @@ def loop_nest(case, *given):
     return torch.from_numpy(result)
 
 
+WAYS = {"cpu": deform_cpu, "torchvision": deform_torchvision}
+
+
+@pytest.fixture(params=WAYS)
+def way(request, monkeypatch):
+    """Both ways to compute it; CUDA's is torchvision's, whose kernel also runs on the CPU."""
+    monkeypatch.setattr(deform, "_way", lambda device: WAYS[request.param])
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_v1_equals_the_loop_nest(case):
     image, offset, mask, weight, bias = tensors(case)
@@ -105,6 +128,7 @@ def test_v1_equals_the_loop_nest(case):
     torch.testing.assert_close(found, expected)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_modulated_equals_the_loop_nest(case):
     given = tensors(case)
@@ -125,3 +149,158 @@ def test_modulated_gradients(case):
     assert torch.autograd.gradcheck(
         lambda *t: mmcv_ops.modulated_deform_conv2d(*t, *case[5:]), tensors(case)
     )
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_gradients_by_torchvision_are_those_that_were_checked(case, monkeypatch):
+    found = []
+    for module in WAYS.values():
+        monkeypatch.setattr(deform, "_way", lambda device, module=module: module)
+        image, offset, mask, weight, bias = tensors(case)
+        v1 = mmcv_ops.deform_conv2d(image, offset, weight, *case[5:])
+        v2 = mmcv_ops.modulated_deform_conv2d(image, offset, mask, weight, bias, *case[5:])
+        (v1.square().sum() + v2.square().sum()).backward()
+        found.append([t.grad for t in (image, offset, mask, weight, bias)])
+    torch.testing.assert_close(*found)
+
+
+def test_windows_taken_one_by_one_give_the_same(monkeypatch):
+    case, found = CASES[3], []
+    for at_once in (deform_cpu._AT_ONCE, 1):
+        monkeypatch.setattr(deform_cpu, "_AT_ONCE", at_once)
+        given = tensors(case)
+        result = mmcv_ops.modulated_deform_conv2d(*given, *case[5:])
+        found.append([result, *torch.autograd.grad(result.square().sum(), given)])
+    torch.testing.assert_close(*found)
+
+
+def test_float32_is_torchvisions_to_five_digits():
+    case = Case(2, 32, 24, (33, 47), (3, 3), (1, 1), (1, 1), (1, 1), 1, 1)
+    image, offset, mask, weight, _ = (t.detach().float() for t in tensors(case, spread=3))
+    geometry = deform.Geometry(*case[5:])
+    incoming = torch.randn(2, 24, 33, 47, generator=torch.Generator().manual_seed(0))
+    found = []
+    for module in WAYS.values():
+        result = module.convolve(image, weight, offset, mask, geometry=geometry)
+        slopes = module.gradients(incoming, image, weight, offset, mask, geometry=geometry)
+        found.append([part / part.abs().max() for part in (result, *slopes)])
+    torch.testing.assert_close(*found, rtol=0, atol=1e-5)
+
+
+def test_offsets_that_are_no_numbers_spoil_only_their_window():
+    case = CASES[0]
+    image, offset, _, weight, _ = (tensor.detach() for tensor in tensors(case))
+    clean = mmcv_ops.deform_conv2d(image, offset, weight, *case[5:])
+    offset[0, 3, 1, 2], offset[1, 0, 0, 0] = math.nan, math.inf
+    found = mmcv_ops.deform_conv2d(image, offset, weight, *case[5:])
+    assert found[0, :, 1, 2].isnan().all()
+    offset[0, 3, 1, 2], offset[1, 0, 0, 0] = 0, 1e4
+    far = mmcv_ops.deform_conv2d(image, offset, weight, *case[5:])
+    torch.testing.assert_close(found[1], far[1])
+    elsewhere = torch.ones(clean.shape, dtype=bool)
+    elsewhere[0, :, 1, 2] = elsewhere[1, :, 0, 0] = False
+    torch.testing.assert_close(found[elsewhere], clean[elsewhere], rtol=0, atol=0)
+
+
+def test_an_offset_of_the_wrong_size_is_refused():
+    image, offset, _, weight, _ = tensors(CASES[0])
+    with pytest.raises(ValueError, match=r"offset .* should have the shape \(2, 18, 3, 2\)"):
+        mmcv_ops.deform_conv2d(image, offset, weight, (1, 1), (1, 0), (1, 1))
+
+
+def test_only_the_weight_is_trained():
+    case = CASES[1]
+    image, offset, _, weight, _ = tensors(case)
+    mmcv_ops.deform_conv2d(image, offset, weight, *case[5:]).square().sum().backward()
+    alone = weight.detach().clone().requires_grad_()
+    result = mmcv_ops.deform_conv2d(image.detach(), offset.detach(), alone, *case[5:])
+    result.square().sum().backward()
+    torch.testing.assert_close(alone.grad, weight.grad)
+
+
+def test_a_second_backward_pass_through_the_same_graph():
+    case = CASES[1]
+    image, offset, _, weight, _ = tensors(case)
+    result = mmcv_ops.deform_conv2d(image, offset, weight, *case[5:])
+    first = torch.autograd.grad(result, weight, torch.ones_like(result), retain_graph=True)[0]
+    both = (image, offset, weight)
+    once = torch.autograd.grad(result, both, torch.ones_like(result), retain_graph=True)
+    twice = torch.autograd.grad(result, both, 2 * torch.ones_like(result))
+    torch.testing.assert_close(once[2], first)
+    torch.testing.assert_close(twice, tuple(2 * each for each in once))
+
+
+def test_the_layer_without_offsets_is_a_convolution_and_learns():
+    torch.manual_seed(0)
+    layer = mmcv_ops.DeformConv2d(4, 6, 3, stride=2, padding=1, groups=2)
+    image = torch.randn(2, 4, 7, 9).to(memory_format=torch.channels_last).requires_grad_()
+    result = layer(image, torch.zeros(2, 18, 4, 5))
+    expected = conv2d(image, layer.weight, stride=2, padding=1, groups=2)
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
+    found = torch.autograd.grad(result.sum(), (image, layer.weight))
+    wanted = torch.autograd.grad(expected.sum(), (image, layer.weight))
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_fresh_pack_is_a_convolution():
+    torch.manual_seed(0)
+    image = torch.randn(1, 4, 6, 5)
+    v1 = mmcv_ops.DeformConv2dPack(4, 3, 3, padding=1, deform_groups=2)
+    torch.testing.assert_close(v1(image), conv2d(image, v1.weight, padding=1))
+    v2 = mmcv_ops.ModulatedDeformConv2dPack(4, 3, 3, padding=1, deform_groups=2)
+    torch.nn.init.normal_(v2.bias)
+    # Its masks start at sigmoid(0).
+    expected = conv2d(image, v2.weight / 2, v2.bias, padding=1)
+    torch.testing.assert_close(v2(image), expected, rtol=1e-5, atol=1e-6)
+    v2(image).sum().backward()
+    assert v2.conv_offset.weight.grad.abs().sum() > 0
+
+
+def test_an_image_smaller_than_the_kernel():
+    layer = mmcv_ops.DeformConv2d(2, 3, 5, padding=2)
+    image = torch.randn(1, 2, 3, 4, generator=torch.Generator().manual_seed(0))
+    found = layer(image, torch.zeros(1, 50, 3, 4))
+    torch.testing.assert_close(found, conv2d(image, layer.weight, padding=2))
+
+
+def test_im2col_step_changes_nothing_and_must_divide_the_batch():
+    case = CASES[0]._replace(batch=4)
+    image, offset, _, weight, _ = tensors(case)
+    whole = mmcv_ops.deform_conv2d(image, offset, weight, *case[5:])
+    stepwise = mmcv_ops.deform_conv2d(image, offset, weight, *case[5:], False, 2)
+    torch.testing.assert_close(stepwise, whole)
+    with pytest.raises(AssertionError, match="divisible by im2col_step"):
+        mmcv_ops.deform_conv2d(image, offset, weight, *case[5:], False, 3)
+
+
+@pytest.mark.usefixtures("way")
+def test_an_empty_batch():
+    given = tensors(CASES[1])
+    image, offset, mask = (t.detach()[:0].requires_grad_() for t in given[:3])
+    weight, bias = given[3:]
+    v1 = mmcv_ops.deform_conv2d(image, offset, weight, *CASES[1][5:])
+    v2 = mmcv_ops.modulated_deform_conv2d(image, offset, mask, weight, bias, *CASES[1][5:])
+    assert v1.shape == v2.shape == (0, 4, 3, 4)
+    (v1.sum() + v2.sum()).backward()
+    assert image.grad.shape == image.shape
+    assert torch.count_nonzero(weight.grad) == torch.count_nonzero(bias.grad) == 0
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("layer", ["DeformConv2dPack", "ModulatedDeformConv2dPack"])
+def test_autocast_to_bfloat16_is_close_and_learns(layer):
+    torch.manual_seed(0)
+    layer = getattr(mmcv_ops, layer)(8, 8, 3, padding=1)
+    torch.nn.init.normal_(layer.conv_offset.weight, std=0.1)
+    image = torch.randn(2, 8, 9, 7)
+    exact = layer(image)
+    wanted = torch.autograd.grad(exact.square().sum(), list(layer.parameters()))
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = layer(image)
+        loss = rounded.float().square().sum()
+    assert rounded.dtype == torch.bfloat16
+    assert (rounded - exact).abs().mean() < 0.02 * exact.abs().mean()
+    found = torch.autograd.grad(loss, list(layer.parameters()))
+    for each, want in zip(found, wanted, strict=True):
+        assert each.dtype == torch.float32
+        assert torch.cosine_similarity(each.flatten(), want.flatten(), dim=0) > 0.98

@@ -13,6 +13,16 @@ ops.install()
 
 import mmcv.ops as mmcv_ops  # noqa: E402
 
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On tensors this small, threads would mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 SCALE = 0.8
 REGIONS = torch.tensor(
     [

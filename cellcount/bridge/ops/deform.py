@@ -1,61 +1,34 @@
-"""Deformable convolution, v1 and modulated (v2), on torchvision's kernel.
+"""mmcv's deformable convolutions, v1 and modulated (v2).
 
 Dai et al. 2017, "Deformable Convolutional Networks"; Zhu et al. 2019, "Deformable ConvNets v2".
-torchvision's kernel has groups and offset groups on the CPU and on CUDA, and the same order of the
-offset channels as mmcv (y before x, tap by tap, deformable group by deformable group).
-
 Shapes: input (B, C, H, W), weight (O, C / groups, kH, kW), offset (B, G * 2 * kH * kW, oH, oW) in
-pixels, mask (B, G * kH * kW, oH, oW), output (B, O, oH, oW).
+pixels, y before x, mask (B, G * kH * kW, oH, oW), output (B, O, oH, oW).
 """
 
 # mmcv passes that many arguments by position.
 # ruff: noqa: PLR0917
 
-from typing import NamedTuple
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
+from . import deform_cpu, deform_torchvision
+from .deform_geometry import Geometry
 from .precision import kernel, widen
 
-_KERNEL = torch.ops.torchvision
 
-
-class Geometry(NamedTuple):
-    """How the window moves, (height, width) each, and how the channels are grouped."""
-
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    groups: int
-    deform_groups: int
-
-
-def _arguments(mask: Tensor | None, input: Tensor, bias: Tensor, geometry: Geometry) -> tuple:
-    # torchvision wants a tensor in both places, used or not.
-    return (
-        input.new_zeros(input.shape[0], 1) if mask is None else widen(mask),
-        widen(bias),
-        *geometry.stride,
-        *geometry.padding,
-        *geometry.dilation,
-        geometry.groups,
-        geometry.deform_groups,
-        mask is not None,
-    )
+def _way(device: torch.device) -> ModuleType:
+    return deform_cpu if device.type == "cpu" else deform_torchvision
 
 
 def _forward(
-    input: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    mask: Tensor | None,
-    bias: Tensor,
-    geometry: Geometry,
+    input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor | None, geometry: Geometry
 ) -> Tensor:
-    input, weight, offset = widen(input), widen(weight), widen(offset)
-    rest = _arguments(mask, input, bias, geometry)
-    return _KERNEL.deform_conv2d(input, weight, offset, *rest)
+    mask = None if mask is None else widen(mask)
+    return _way(input.device).convolve(
+        widen(input), widen(weight), widen(offset), mask, geometry=geometry
+    )
 
 
 def _backward(
@@ -64,19 +37,13 @@ def _backward(
     weight: Tensor,
     offset: Tensor,
     mask: Tensor | None,
-    bias: Tensor,
     geometry: Geometry,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of input, weight, offset, mask and bias."""
-    input, weight, offset = widen(input), widen(weight), widen(offset)
-    rest = _arguments(mask, input, bias, geometry)
-    return _KERNEL._deform_conv2d_backward(
-        widen(gradient).contiguous(), input, weight, offset, *rest
+) -> tuple[Tensor, ...]:
+    """Gradients of input, weight, offset and mask (whatever it says if there is none)."""
+    mask = None if mask is None else widen(mask)
+    return _way(input.device).gradients(
+        widen(gradient), widen(input), widen(weight), widen(offset), mask, geometry=geometry
     )
-
-
-def _no_bias(weight: Tensor) -> Tensor:
-    return weight.new_zeros(weight.shape[0])
 
 
 @kernel
@@ -102,7 +69,7 @@ def deform_conv_forward(
 ) -> None:
     """Fill ``output``; the kernel's size is read off ``weight``, the batch is taken whole."""
     geometry = Geometry((dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
-    output.copy_(_forward(input, weight, offset, None, _no_bias(weight), geometry))
+    output.copy_(_forward(input, weight, offset, None, geometry))
 
 
 @kernel
@@ -134,8 +101,8 @@ def deform_conv_backward_input(
     node, empty until now, which that call is given too.
     """
     geometry = Geometry((dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
-    grad_input, grad_weight, grad_offset, _, _ = _backward(
-        gradOutput, input, weight, offset, None, _no_bias(weight), geometry
+    grad_input, grad_weight, grad_offset, _ = _backward(
+        gradOutput, input, weight, offset, None, geometry
     )
     gradInput.copy_(grad_input)
     gradOffset.copy_(grad_offset)
@@ -172,9 +139,7 @@ def deform_conv_backward_parameters(
     if columns.numel() == 0:
         geometry = Geometry((dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
         weight = torch.zeros_like(gradWeight)  # its own gradient does not depend on it
-        _, grad_weight, _, _, _ = _backward(
-            gradOutput, input, weight, offset, None, _no_bias(weight), geometry
-        )
+        _, grad_weight, _, _ = _backward(gradOutput, input, weight, offset, None, geometry)
         gradWeight.add_(grad_weight, alpha=scale)
     else:
         gradWeight.add_(columns, alpha=scale)
@@ -208,9 +173,8 @@ def modulated_deform_conv_forward(
     geometry = Geometry(
         (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w), group, deformable_group
     )
-    if not with_bias:
-        bias = _no_bias(weight)
-    output.copy_(_forward(input, weight, offset, mask, bias, geometry))
+    result = _forward(input, weight, offset, mask, geometry)
+    output.copy_(result + widen(bias)[:, None, None] if with_bias else result)
 
 
 @kernel
@@ -245,18 +209,10 @@ def modulated_deform_conv_backward(
     geometry = Geometry(
         (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w), group, deformable_group
     )
-    gradients = _backward(
-        grad_output,
-        input,
-        weight,
-        offset,
-        mask,
-        bias if with_bias else _no_bias(weight),
-        geometry,
-    )
+    gradients = _backward(grad_output, input, weight, offset, mask, geometry)
     grad_input.copy_(gradients[0])
     grad_weight.copy_(gradients[1])
     grad_offset.copy_(gradients[2])
     grad_mask.copy_(gradients[3])
     if with_bias:
-        grad_bias.copy_(gradients[4])
+        grad_bias.copy_(widen(grad_output).sum((0, 2, 3)))
