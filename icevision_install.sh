@@ -170,7 +170,8 @@ PY
   [[ $version != master ]] || "$py" -m pip install --no-deps --force-reinstall "$master"
 }
 
-holds() { (cd "$root" && "$py" -c 'from cellcount import packages; raise SystemExit(not packages.hold())'); }
+packages() { (cd "$root" && "$py" -c "from cellcount import packages; $1"); }
+whole() { packages 'raise SystemExit(not packages.hold())'; }
 
 main() {
   case ${1:-} in
@@ -191,7 +192,7 @@ main() {
   stamp=$prefix/.cellcount-installed
   pins="$(cat "$root"/requirements{,-apart}.txt | cksum) $(version_of "$base")"
   # shellcheck disable=SC2053 # how is a pattern
-  if [[ -f $stamp && $(<"$stamp") == "$pins "$how ]] && holds; then
+  if [[ -f $stamp && $(<"$stamp") == "$pins "$how ]] && whole; then
     echo "Everything is installed in $prefix; 'python -m cellcount doctor' looks closer."
     exit
   fi
@@ -212,17 +213,14 @@ main() {
   # A package that an interrupted pip half unpacked lacks this file, and would pass for installed.
   [[ $env != "$root/.venv" ]] ||
     find "$prefix"/lib/python3*/site-packages -maxdepth 1 -name '*.dist-info' ! -exec test -e {}/INSTALLER \; -exec rm -r {} +
-  local list drop='/^torch/d'
-  # Colab and Kaggle keep their own common packages, which are loaded already, and need no desktop.
-  [[ -n $env ]] || drop+="; /^# Common/,/^# IceVision/s/==.*//; /^# Desktop/,\$d"
-  for list in requirements.txt requirements-apart.txt; do sed "$drop" "$root/$list" >"$tmp/$list"; done
+  packages 'print(*packages.to_install(apart=False), sep="\n")' >"$tmp/requirements.txt"
+  packages 'print(*packages.to_install(apart=True), sep="\n")' >"$tmp/requirements-apart.txt"
 
   install_torch
   step "The libraries around it and JupyterLab, 0.4 GB to download" pip_install -r "$tmp/requirements.txt" -c "$tmp/torch.txt"
   step "IceVision, MMDetection, fastai and labelImg" install_apart
-  holds || die "packages are still missing after installing: 'python -m cellcount doctor' names them."
-  echo "$pins $mode $version" >"$stamp"
-  explained=yes # what the doctor finds, it explains
+  whole && echo "$pins $mode $version" >"$stamp"
+  explained=yes # by the doctor
   cd "$root" && "$py" -m cellcount doctor
 }
 

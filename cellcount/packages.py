@@ -63,11 +63,26 @@ def pins() -> list[Pin]:
     return found
 
 
+def to_install(apart: bool) -> list[str]:
+    """Lists what icevision_install.sh has pip install here, once it has chosen PyTorch.
+
+    Colab and Kaggle keep the common packages that they have, since their kernel has loaded some
+    already, and get no desktop programs.
+    """
+    lines = []
+    for pin in pins():
+        unwanted = pin.heading == "PyTorch" or (pin.heading == "Desktop" and hosted())
+        if pin.apart == apart and not unwanted:
+            own = installed(pin.name) if pin.heading == "Common" and hosted() else None
+            lines.append(f"{pin.name}=={own.version if own else pin.version}")
+    return lines
+
+
 def _compare(pin: Pin) -> Finding:
     found = installed(pin.name)
+    if pin.heading == "Desktop" and hosted():
+        return Finding(pin.name, "not needed without a screen")
     if found is None:
-        if pin.heading == "Desktop" and hosted():
-            return Finding(pin.name, "not needed without a screen")
         return Finding(pin.name, f"missing, should be {pin.version}", "fault", INSTALL)
     version = found.version
     if found.read_text("direct_url.json"):

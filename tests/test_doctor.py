@@ -100,14 +100,17 @@ def test_a_hosted_notebook_keeps_common_packages_and_needs_no_desktop(
     made: Made, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     made.write(
-        "requirements.txt", "# Common\nnumpy==2.2.6  # a\n\n# Desktop\nPyQt5==5.15.11  # b\n"
+        "requirements.txt",
+        "# Common\nnumpy==2.2.6  # a\ntqdm==4.70.1  # b\n\n# Desktop\nPyQt5==5.15.11  # c\n",
     )
     made.install("numpy", "2.0.2")
-    assert set(faults()) == {"numpy", "PyQt5"}
+    assert set(faults()) == {"numpy", "tqdm", "PyQt5"}
+    assert packages.to_install(apart=False) == ["numpy==2.2.6", "tqdm==4.70.1", "PyQt5==5.15.11"]
     monkeypatch.setenv(host, "x")
-    assert not faults()
+    assert set(faults()) == {"tqdm"}
+    assert packages.to_install(apart=False) == ["numpy==2.0.2", "tqdm==4.70.1"]
     monkeypatch.setenv("VIRTUAL_ENV", "/an/environment/of/its/own")
-    assert set(faults()) == {"numpy", "PyQt5"}
+    assert set(faults()) == {"numpy", "tqdm", "PyQt5"}
 
 
 def test_icevision_from_its_repository_may_have_any_version(made: Made) -> None:
