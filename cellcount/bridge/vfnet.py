@@ -1,6 +1,7 @@
 """VFNet and its relatives in IceVision: the laptop backbone, weights, and the cap on counts."""
 
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,23 @@ def other_classes_are_reported() -> Iterator[None]:
         return load_checkpoint(model, filename, map_location="cpu", logger=unheard)
 
     module.load_checkpoint = load_quietly
+
+
+@span(
+    "icevision.models.mmdet.common.utils",
+    library="icevision",
+    breaks="weights lie in an order that costs a CPU, and a GPU with autocast, a third more time",
+    until="torch chooses the order itself",
+)
+def channels_come_first() -> Iterator[None]:
+    yield
+    import torch
+
+    module = loaded("icevision.models.mmdet.common.utils")
+    build_model = module.build_model
+
+    @wraps(build_model)
+    def build_channels_last(*args: Any, **kwargs: Any) -> Any:
+        return build_model(*args, **kwargs).to(memory_format=torch.channels_last)
+
+    module.build_model = build_channels_last

@@ -1,0 +1,89 @@
+"""The notebooks: readable as committed, and right when they are run."""
+
+import statistics
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from cellcount.counting import percentage_error, read_counts
+from cellcount.demo import NOTEBOOKS, run_notebook
+
+from .conftest import ROOT
+
+WALKTHROUGH = 17
+
+
+@pytest.fixture(params=NOTEBOOKS)
+def notebook(request):
+    return nbformat.read(ROOT / request.param, as_version=4)
+
+
+def _code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_cells_are_short_and_introduced(notebook):
+    lengths = sorted(
+        sum(1 for line in cell.source.splitlines() if line.strip()) for cell in _code(notebook)
+    )
+    assert statistics.median(lengths) <= 3
+    assert lengths[int(0.9 * (len(lengths) - 1))] <= 8
+    assert lengths[-1] <= 12
+    assert notebook.cells[0].cell_type == "markdown"
+    kinds = "".join(cell.cell_type[0] for cell in notebook.cells)
+    assert "cccc" not in kinds, "too many code cells without a sentence between them"
+
+
+def test_nothing_is_defined_or_imported_from_elsewhere(notebook):
+    for cell in _code(notebook):
+        assert "def " not in cell.source
+        assert "class " not in cell.source
+
+
+def test_committed_outputs_are_whole_and_calm(notebook):
+    numbers = [cell.execution_count for cell in _code(notebook)]
+    assert numbers == list(range(1, len(numbers) + 1)), "run it from top to bottom, then commit"
+    for cell in _code(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", output
+    assert any("image/jpeg" in str(cell.outputs) for cell in _code(notebook))
+    assert len(nbformat.writes(notebook)) < 1_000_000
+
+
+def test_seventeen_lines_are_numbered_in_order():
+    notebook = nbformat.read(ROOT / "train.ipynb", as_version=4)
+    source = "\n".join(cell.source for cell in _code(notebook))
+    numbers = [int(rest.split()[0]) for rest in source.split("# line ")[1:]]
+    assert numbers == list(range(1, WALKTHROUGH + 1))
+
+
+def test_both_notebooks_run_and_count_within_15_percent(tmp_path):
+    """What `make demo` promises, as it stands in a user's folder: no file is touched here."""
+    for name in ("data", "cellcount", "docs", *NOTEBOOKS):
+        (tmp_path / name).symlink_to(ROOT / name)
+    script = (
+        "from pathlib import Path; from cellcount.demo import NOTEBOOKS, run_notebook\n"
+        "for name in NOTEBOOKS: run_notebook(Path(name), Path('out') / name)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    counted = read_counts(tmp_path / "out" / "counts.csv")
+    true = read_counts(ROOT / "data" / "not_labeled" / "true_counts.csv")
+    assert counted.keys() == true.keys()
+    assert percentage_error(list(counted.values()), [true[photo] for photo in counted]) < 15
+    assert (tmp_path / "out" / "counted.jpg").stat().st_size > 10_000
+    assert (tmp_path / "models" / "model_checkpoint.pth").is_file()
+
+
+def test_failing_cell_is_told_and_the_rest_kept(tmp_path):
+    from cellcount.errors import CellCountError
+
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", "1 / 0", "3")]
+    nbformat.write(notebook, tmp_path / "bad.ipynb")
+    with pytest.raises(CellCountError, match=r"bad\.ipynb stopped: division by zero"):
+        run_notebook(tmp_path / "bad.ipynb", tmp_path / "out" / "bad.ipynb")
+    kept = nbformat.read(tmp_path / "out" / "bad.ipynb", as_version=4)
+    assert kept.cells[0].outputs[0].data["text/plain"] == "2"
