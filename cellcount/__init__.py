@@ -25,6 +25,7 @@ _HOME_OF = {
     "quick": "folders",
     "read_photo": "photos",
     "scores_and_labels": "counting",
+    "warm_start": "pretrain",
 }
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "quick",
     "read_photo",
     "scores_and_labels",
+    "warm_start",
 ]
 __version__ = "0.1.0"
 

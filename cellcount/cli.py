@@ -59,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.add_argument("--no-labels", action="store_true", help="write no XML")
     render.set_defaults(run=_render)
+
+    pretrain = commands.add_parser("pretrain", help="train on rendered photos alone")
+    pretrain.add_argument("out", type=Path, help="checkpoint to write")
+    pretrain.add_argument("--folder", type=Path, default=Path("out/rendered"), help="of the photos")
+    pretrain.add_argument("--photos", type=int, default=220, help="how many to render (220)")
+    pretrain.add_argument("--epochs", type=int, default=6, help="how often each is shown (6)")
+    pretrain.add_argument("--seed", type=int, default=1000)
+    pretrain.set_defaults(run=_pretrain)
     return parser
 
 
@@ -106,3 +114,16 @@ def _render(options: argparse.Namespace) -> None:
         labels=not options.no_labels,
     )
     print(f"{len(written)} photos are in {options.out}.")
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from cellcount.pretrain import pretrain
+
+    pretrain(
+        options.out,
+        options.folder,
+        number=options.photos,
+        epochs=options.epochs,
+        seed=options.seed,
+    )
+    print(f"The checkpoint is {options.out}.")

@@ -1,5 +1,6 @@
 """IceVision 0.12: what it downloads while it is imported, and what it gets wrong about photos."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from functools import wraps
@@ -270,6 +271,9 @@ def checkpoints_are_half_written() -> Iterator[None]:
             raise CellCountError(
                 f"The checkpoint {filename} is not there: train.ipynb makes one, or check the name."
             )
+        # Told through a logger, weights that do not fit are a warning, and a file that is loaded is
+        # no news; without one, both are printed.
+        kwargs.setdefault("logger", logging.getLogger("cellcount"))
         return load(filename, *args, **kwargs)
 
     module.save_checkpoint, module.model_from_checkpoint = save_whole, load_existing
