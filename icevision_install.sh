@@ -104,57 +104,37 @@ pip_install() { # wheels only: nothing is compiled
   "$py" -m pip install --disable-pip-version-check --no-input --no-warn-script-location --only-binary :all: "$@"
 }
 
-# Prints a torch >= 2.4 and a torchvision that import together, as constraints for pip.
-torch_here() {
-  "$py" - 2>>"$log" <<'PY'
-import torch, torchvision
-from importlib.metadata import version
-if tuple(map(int, version("torch").split(".")[:2])) < (2, 4):
-    raise SystemExit("torch is older than 2.4")
-print(f"torch=={version('torch')}\ntorchvision=={version('torchvision')}")
-PY
-}
-
-# Does PyTorch's own index answer, and does it hold our versions for this Python?
-cpu_builds_offered() {
-  timeout 30 "$py" - "$@" >>"$log" 2>&1 <<'PY'
-import sys, urllib.request
-from urllib.parse import unquote
-for pin in sys.argv[1:]:
-    name, version = pin.split("==")
-    page = urllib.request.urlopen(f"https://download.pytorch.org/whl/cpu/{name}/", timeout=5).read()
-    if f"{name}-{version}+cpu-cp3{sys.version_info[1]}-" not in unquote(page.decode()):
-        raise SystemExit(f"{pin} is not there")
-PY
-}
+ask() { (cd "$root" && timeout 60 "$py" -c "from cellcount import install, packages; $1" 2>>"$log"); }
+whole() { ask 'raise SystemExit(not packages.hold())'; }
 
 install_torch() {
-  local pair what="PyTorch for NVIDIA GPUs"
-  read -r -a pair < <(sed -nE 's/^(torch[a-z]*==[^ ]+).*/\1/p' "$root/requirements.txt" | paste -sd' ')
-  if torch_here >"$tmp/torch.txt"; then
+  local pair what="PyTorch for NVIDIA GPUs, 3 GB to download" gigabytes=12
+  read -r -a pair < <(ask 'print(*install.torch_pins())')
+  if ask 'print(*install.torch_here(), sep="\n")' >"$tmp/torch.txt"; then
     need_space 3 "$prefix"
     step_number=1
     echo "[1/$steps] $(paste -sd' ' "$tmp/torch.txt") is here and works: kept"
     return
-  elif [[ $mode == cuda ]] || { [[ $mode == auto ]] && nvidia-smi >/dev/null 2>&1; }; then
-    need_space 12 "$prefix"
-  elif cpu_builds_offered "${pair[@]}"; then
-    need_space 5 "$prefix"
-    what="PyTorch's CPU build, 0.2 GB to download"
-    pair=("${pair[@]/%/+cpu}" --extra-index-url https://download.pytorch.org/whl/cpu)
-  else
-    echo "PyTorch's CPU build cannot be had from here, so the larger one for NVIDIA GPUs is taken, which needs none."
-    need_space 12 "$prefix"
   fi
-  [[ ${pair[*]} == *+cpu* ]] || what+=", 3 GB to download"
+  if [[ $mode == cpu ]] || { [[ $mode == auto ]] && ! nvidia-smi >/dev/null 2>&1; }; then
+    if ask 'raise SystemExit(not install.cpu_builds_offered())'; then
+      what="PyTorch's CPU build, 0.2 GB to download" gigabytes=5
+      pair=("${pair[@]/%/+cpu}" --extra-index-url https://download.pytorch.org/whl/cpu)
+    else
+      echo "PyTorch's CPU build cannot be had from here, so the larger one for NVIDIA GPUs is taken, which needs none."
+    fi
+  fi
+  need_space $gigabytes "$prefix"
   step "$what" pip_install -c "$tmp/requirements.txt" "${pair[@]}"
-  torch_here >"$tmp/torch.txt" || die "PyTorch was installed and does not import: $(reason)."
+  ask 'print(*install.torch_here(), sep="\n")' >"$tmp/torch.txt" ||
+    die "PyTorch was installed and does not import: $(reason)."
 }
 
 # mmcv and labelImg come as source only. Both are pure Python, mmcv once it leaves its operators out; to
 # build them takes a setuptools that has pkg_resources, and what Python 3.13 ended (PEP 667): that exec()
 # in a function adds to the function's locals(), where mmcv's setup.py looks for its version.
 install_apart() {
+  "$py" -m pip uninstall --yes icevision # one from its repository would pass for the release
   pip_install --target "$tmp/build" 'setuptools<80' || return
   cat >"$tmp/build/sitecustomize.py" <<'PY'
 import builtins, sys
@@ -170,13 +150,10 @@ PY
   [[ $version != master ]] || "$py" -m pip install --no-deps --force-reinstall "$master"
 }
 
-packages() { (cd "$root" && "$py" -c "from cellcount import packages; $1"); }
-whole() { packages 'raise SystemExit(not packages.hold())'; }
-
 main() {
   case ${1:-} in
-    -h | --help) usage && exit ;;
-    --which) find_environment && echo "$py" && exit ;;
+    -h | --help) usage; exit ;;
+    --which) find_environment; echo "$py"; exit ;;
     '' | auto | cpu | cuda) mode=${1:-} ;;
     cuda10 | cuda11) mode=cuda && echo "$1 means cuda here: today's PyTorch brings its own CUDA." ;;
     *) die "'$1' is none of auto, cpu, cuda (see --help)." ;;
@@ -184,6 +161,7 @@ main() {
   [[ $# -le 2 && ${2:-} =~ ^(|0\.12\.0|master)$ ]] || die "'${*:2}' is none of 0.12.0, master (see --help)."
   version=${2:-} master=https://github.com/airctic/icevision/archive/refs/heads/master.zip
 
+  mkdir -p "$root/.cache"
   find_environment
   find_python
   # The stamp says that all was installed, from which pins and how; without arguments, any how will do.
@@ -199,10 +177,9 @@ main() {
 
   mode=${mode:-auto} version=${version:-0.12.0}
   if [[ $version == master ]]; then
-    timeout 30 "$base" -c "import urllib.request as u; u.urlopen(u.Request('$master', method='HEAD'), timeout=10)" 2>/dev/null ||
+    (cd "$root" && timeout 30 "$base" -c "from cellcount import install; install.reach('$master')" 2>>"$log") ||
       die "IceVision's public repository (github.com/airctic/icevision) cannot be reached: nothing was changed."
   fi
-  mkdir -p "$root/.cache"
   make_environment
   rm -f "$stamp"
   echo "Installing into $prefix; the details go to $log."
@@ -213,12 +190,12 @@ main() {
   # A package that an interrupted pip half unpacked lacks this file, and would pass for installed.
   [[ $env != "$root/.venv" ]] ||
     find "$prefix"/lib/python3*/site-packages -maxdepth 1 -name '*.dist-info' ! -exec test -e {}/INSTALLER \; -exec rm -r {} +
-  packages 'print(*packages.to_install(apart=False), sep="\n")' >"$tmp/requirements.txt"
-  packages 'print(*packages.to_install(apart=True), sep="\n")' >"$tmp/requirements-apart.txt"
+  ask 'print(*install.to_install(apart=False), sep="\n")' >"$tmp/requirements.txt"
+  ask 'print(*install.to_install(apart=True), sep="\n")' >"$tmp/requirements-apart.txt"
 
   install_torch
-  step "The libraries around it and JupyterLab, 0.4 GB to download" pip_install -r "$tmp/requirements.txt" -c "$tmp/torch.txt"
-  step "IceVision, MMDetection, fastai and labelImg" install_apart
+  step "The libraries around it, 0.3 GB to download" pip_install -r "$tmp/requirements.txt" -c "$tmp/torch.txt"
+  step "IceVision, MMDetection and fastai" install_apart
   whole && echo "$pins $mode $version" >"$stamp"
   explained=yes # by the doctor
   cd "$root" && "$py" -m cellcount doctor

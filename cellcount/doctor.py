@@ -115,7 +115,9 @@ def run() -> int:
     faults = []
     for title, examine in _SECTIONS.items():
         findings = list(examine())
-        width = max((len(finding.what) for finding in findings), default=0)
+        if not findings:
+            continue
+        width = max(len(finding.what) for finding in findings)
         print(title)
         for finding in findings:
             cure = f"  ->  {finding.cure}" if finding.cure else ""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 _ROOT = Path(__file__).resolve().parent.parent
-_OLDEST_TORCH = (2, 4)
 
+OLDEST_TORCH = (2, 4)
 INSTALL = "bash icevision_install.sh"
 
 
@@ -63,19 +63,9 @@ def pins() -> list[Pin]:
     return found
 
 
-def to_install(apart: bool) -> list[str]:
-    """Lists what icevision_install.sh has pip install here, once it has chosen PyTorch.
-
-    Colab and Kaggle keep the common packages that they have, since their kernel has loaded some
-    already, and get no desktop programs.
-    """
-    lines = []
-    for pin in pins():
-        unwanted = pin.heading == "PyTorch" or (pin.heading == "Desktop" and hosted())
-        if pin.apart == apart and not unwanted:
-            own = installed(pin.name) if pin.heading == "Common" and hosted() else None
-            lines.append(f"{pin.name}=={own.version if own else pin.version}")
-    return lines
+def release(version: str) -> tuple[int, ...]:
+    """Returns the first two numbers of a version: (2, 14) for 2.14.1+cpu."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
 def _compare(pin: Pin) -> Finding:
@@ -89,8 +79,7 @@ def _compare(pin: Pin) -> Finding:
         return Finding(pin.name, f"{version}, from its repository")
     if version.split("+")[0] == pin.version:
         return Finding(pin.name, version)
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    kept = pin.heading == "PyTorch" and (pin.name != "torch" or numbers >= _OLDEST_TORCH)
+    kept = pin.heading == "PyTorch" and (pin.name != "torch" or release(version) >= OLDEST_TORCH)
     if kept or (pin.heading == "Common" and hosted()):
         return Finding(pin.name, f"{version}, kept")
     return Finding(pin.name, f"{version}, should be {pin.version}", "fault", INSTALL)

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from cellcount import doctor, packages
+from cellcount import doctor, install, packages
 from cellcount.packages import Finding
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,10 +105,10 @@ def test_a_hosted_notebook_keeps_common_packages_and_needs_no_desktop(
     )
     made.install("numpy", "2.0.2")
     assert set(faults()) == {"numpy", "tqdm", "PyQt5"}
-    assert packages.to_install(apart=False) == ["numpy==2.2.6", "tqdm==4.70.1", "PyQt5==5.15.11"]
+    assert install.to_install(apart=False) == ["numpy==2.2.6", "tqdm==4.70.1", "PyQt5==5.15.11"]
     monkeypatch.setenv(host, "x")
     assert set(faults()) == {"tqdm"}
-    assert packages.to_install(apart=False) == ["numpy==2.0.2", "tqdm==4.70.1"]
+    assert install.to_install(apart=False) == ["numpy==2.0.2", "tqdm==4.70.1"]
     monkeypatch.setenv("VIRTUAL_ENV", "/an/environment/of/its/own")
     assert set(faults()) == {"numpy", "tqdm", "PyQt5"}
 

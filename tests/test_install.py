@@ -78,13 +78,14 @@ class Project:
     """What the script reads, a home and a PATH of its own, and an index of empty packages."""
 
     def __init__(self, folder: Path) -> None:
-        self.root, self.home, self.bin = folder / "project", folder / "home", folder / "bin"
+        self.root, self.home, self.bin = folder / "a project", folder / "home", folder / "bin"
         self.index = folder / "index"
         for made in (self.root / "cellcount", self.home / ".config/pip", self.bin, self.index):
             made.mkdir(parents=True)
         for name in ("icevision_install.sh", "requirements.txt", "requirements-apart.txt"):
             shutil.copy(ROOT / name, self.root)
-        shutil.copy(ROOT / "cellcount/packages.py", self.root / "cellcount")
+        for name in ("install.py", "packages.py"):
+            shutil.copy(ROOT / "cellcount" / name, self.root / "cellcount")
         (self.root / "cellcount/__init__.py").touch()
         (self.root / "cellcount/__main__.py").write_text('print("the doctor has looked")\n')
         executable(self.bin / "python3", f'exec "{sys.executable}" "$@"')
