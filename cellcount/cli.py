@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("out", type=Path, help="checkpoint to write")
     pretrain.add_argument("--folder", type=Path, default=Path("out/rendered"), help="of the photos")
     pretrain.add_argument("--photos", type=int, default=220, help="how many to render (220)")
-    pretrain.add_argument("--epochs", type=int, default=6, help="how often each is shown (6)")
+    pretrain.add_argument("--epochs", type=int, default=4, help="how often each is shown (4)")
     pretrain.add_argument("--seed", type=int, default=1000)
     pretrain.set_defaults(run=_pretrain)
     return parser

@@ -53,6 +53,8 @@ def run_notebook(source: Path, target: Path) -> None:
             notebook,
             timeout=_CELL_TIMEOUT,
             kernel_name="python3",
+            # ipykernel warns that its messages, which stay on this computer, are not encrypted.
+            extra_arguments=["--log-level=40"],
             resources={"metadata": {"path": str(source.parent.resolve())}},
             on_cell_executed=lambda **_: bar.update(),
         )
