@@ -218,16 +218,23 @@ def test_only_the_weight_is_trained():
     torch.testing.assert_close(alone.grad, weight.grad)
 
 
-def test_a_second_backward_pass_through_the_same_graph():
+def test_several_backward_passes_through_the_same_graph():
     case = CASES[1]
     image, offset, _, weight, _ = tensors(case)
-    result = mmcv_ops.deform_conv2d(image, offset, weight, *case[5:])
-    first = torch.autograd.grad(result, weight, torch.ones_like(result), retain_graph=True)[0]
-    both = (image, offset, weight)
-    once = torch.autograd.grad(result, both, torch.ones_like(result), retain_graph=True)
-    twice = torch.autograd.grad(result, both, 2 * torch.ones_like(result))
-    torch.testing.assert_close(once[2], first)
-    torch.testing.assert_close(twice, tuple(2 * each for each in once))
+    given = (image, offset, weight)
+    result = mmcv_ops.deform_conv2d(*given, *case[5:])
+    slope = torch.ones_like(result)
+
+    def grad(*of, factor=1):
+        return torch.autograd.grad(result, of, factor * slope, retain_graph=True)
+
+    expected = grad(weight)[0]
+    torch.testing.assert_close(grad(*given)[2], expected)
+    grad(image, offset)
+    torch.testing.assert_close(grad(weight, factor=2)[0], 2 * expected)
+    grad(image)
+    slope *= 3
+    torch.testing.assert_close(grad(weight)[0], 3 * expected)
 
 
 def test_the_layer_without_offsets_is_a_convolution_and_learns():
@@ -304,3 +311,17 @@ def test_autocast_to_bfloat16_is_close_and_learns(layer):
     for each, want in zip(found, wanted, strict=True):
         assert each.dtype == torch.float32
         assert torch.cosine_similarity(each.flatten(), want.flatten(), dim=0) > 0.98
+
+
+@pytest.mark.usefixtures("way")
+def test_float32_stays_float32_under_autocast():
+    case = CASES[1]
+    given = [tensor.detach().float().requires_grad_() for tensor in tensors(case)]
+
+    def results():
+        result = mmcv_ops.modulated_deform_conv2d(*given, *case[5:])
+        return [result, *torch.autograd.grad(result.sum(), given)]
+
+    with torch.autocast("cpu", torch.bfloat16):
+        found = results()
+    torch.testing.assert_close(found, results())

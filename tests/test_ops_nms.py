@@ -137,6 +137,19 @@ def test_soft_nms_with_a_threshold_of_zero_weakens_boxes_that_do_not_touch():
     assert found[:, 4].tolist() == pytest.approx([0.9])
 
 
+@pytest.mark.parametrize("scores", [[0.9, 0.8], [0.8, 0.9]])
+def test_soft_nms_sees_boxes_that_only_touch_by_the_offset(scores):
+    boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [9.5, 0.0, 18.5, 9.0]])
+    found, _ = mmcv_ops.soft_nms(boxes, torch.tensor(scores), 0.01, offset=1)
+    # Half of a column of ten is shared: 5 of 100 + 100 - 5 square pixels.
+    assert found[:, 4].tolist() == pytest.approx([0.9, 0.8 * (1 - 5 / 195)])
+
+
+def test_nms_match_takes_an_overlap_of_exactly_the_threshold():
+    boxes = torch.tensor([[0.0, 0.0, 4.0, 1.0, 0.9], [2.0, 0.0, 4.0, 1.0, 0.8]])
+    assert [group.tolist() for group in mmcv_ops.nms_match(boxes, 0.5)] == [[0, 1]]
+
+
 def test_nms_match_groups_each_box_with_those_it_suppresses():
     boxes, scores = crowd(100, seed=13)
     free = sorted(range(100), key=lambda i: (-scores[i], i))
@@ -197,6 +210,11 @@ def test_overlaps_of_all_and_of_aligned_boxes(mode, offset):
     torch.testing.assert_close(found, expected.double())
     aligned = mmcv_ops.bbox_overlaps(first[:5], second, mode, aligned=True, offset=offset)
     torch.testing.assert_close(aligned, expected.diagonal().double())
+
+
+def test_overlap_of_boxes_smaller_than_a_pixel():
+    boxes = torch.tensor([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.25]])
+    assert mmcv_ops.bbox_overlaps(boxes, boxes).tolist() == [[1, 0.5], [0.5, 1]]
 
 
 def test_whole_numbers_are_refused_and_not_rounded():

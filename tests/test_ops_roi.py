@@ -130,10 +130,20 @@ def test_no_regions(layer):
     assert torch.count_nonzero(features.grad) == 0
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_region_outside_of_the_map_is_zero_and_teaches_nothing(layer):
+NOWHERE = {
+    "outside of the map": ("average maximum pool", [1.0, 40, 40, 50, 50]),
+    "of no extent": ("average maximum", [0.0, 2.2, 2.3, 2.2, 2.3]),
+    "turned round": ("average maximum pool", [0.0, 4.6, 4.5, 1.1, 1.2]),
+    "turned round by less than a pixel": ("pool", [0.0, 4.0, 4.0, 2.9, 2.9]),
+}
+
+
+@pytest.mark.parametrize(
+    ("layer", "region"), [(name, case) for case in NOWHERE for name in NOWHERE[case][0].split()]
+)
+def test_a_region_with_no_pixel_is_zero_and_teaches_nothing(layer, region):
     features = maps()
-    found = LAYERS[layer]()(features, torch.tensor([[1.0, 40, 40, 50, 50]]).double())
+    found = LAYERS[layer]()(features, torch.tensor([NOWHERE[region][1]]).double())
     found.sum().backward()
     assert torch.count_nonzero(found) == 0
     assert torch.count_nonzero(features.grad) == 0

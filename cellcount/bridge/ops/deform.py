@@ -94,11 +94,11 @@ def deform_conv_backward_input(
     deformable_group: int,
     im2col_step: int,
 ) -> None:
-    """Fill ``gradInput`` and ``gradOffset``, and park the weight's gradient in ``columns``.
+    """Fill ``gradInput`` and ``gradOffset``, and leave the weight's gradient in ``columns``.
 
     The backward pass yields all three at once and is the dearest part of a training step, but
-    mmcv asks for the weight's in a second call. ``columns`` is scratch memory of the same autograd
-    node, empty until now, which that call is given too.
+    mmcv asks for the weight's in a second call right after this one. ``columns`` is scratch memory
+    of the same autograd node, empty at first, which that call is given too.
     """
     geometry = Geometry((dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
     grad_input, grad_weight, grad_offset, _ = _backward(
@@ -133,17 +133,14 @@ def deform_conv_backward_parameters(
 ) -> None:
     """Add ``scale`` times the weight's gradient to ``gradWeight``.
 
-    It is taken from ``columns`` if ``deform_conv_backward_input`` has just left it there, and
-    computed if only the weight is trained.
+    ``deform_conv_backward_input`` has left it in ``columns``, unless only the weight is trained.
     """
+    grad_weight = columns
     if columns.numel() == 0:
         geometry = Geometry((dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
         weight = torch.zeros_like(gradWeight)  # its own gradient does not depend on it
-        _, grad_weight, _, _ = _backward(gradOutput, input, weight, offset, None, geometry)
-        gradWeight.add_(grad_weight, alpha=scale)
-    else:
-        gradWeight.add_(columns, alpha=scale)
-        columns.resize_(0)
+        grad_weight = _backward(gradOutput, input, weight, offset, None, geometry)[1]
+    gradWeight.add_(grad_weight, alpha=scale)
 
 
 @kernel
