@@ -59,6 +59,7 @@ def operators_are_not_compiled() -> Iterator[None]:
 
     ops.install()
     yield
+    ops.accept_empty()
 
 
 @span(
