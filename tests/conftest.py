@@ -6,19 +6,22 @@ from types import ModuleType
 
 import pytest
 
+import cellcount as cc
+
 ROOT = Path(__file__).resolve().parents[1]
 REAL_PHOTOS = ROOT.parent / "shared" / "microalgae" / "labeled"
 
-# Two test processes or a busy machine: more threads than cores make torch several times slower.
+# Before any test module imports mmcv.
+cc.bridge.apply()
+
+# Waiting threads that spin make a busy machine several times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 
 
 @pytest.fixture(scope="session")
 def icevision() -> ModuleType:
     """IceVision behind the bridge, as ``from icevision.all import *`` gives it."""
-    import cellcount as cc
-
-    cc.bridge.apply()
     import icevision.all
 
     return icevision.all

@@ -282,3 +282,23 @@ def test_lent_module_is_taken_back_and_never_hides_a_real_one():
         assert no_such_module.answer == 42
         assert not hasattr(json, "answer")
     assert "no_such_module" not in sys.modules
+
+
+def test_module_is_stood_in_for_where_asked():
+    import json
+
+    with lend("json", instead=True, back=None):
+        assert sys.modules["json"].back is None
+    assert sys.modules["json"] is json
+
+
+def test_nothing_of_tkinter_is_wanted():
+    """Debian's python3 comes without tkinter, and so without a turtle that can be imported."""
+    code = (
+        "import sys; sys.modules['tkinter'] = None; import cellcount as cc; cc.bridge.apply(); "
+        "from icevision.all import *; print(models.mmdet.mask_rcnn.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip().endswith("mask_rcnn"), done.stderr

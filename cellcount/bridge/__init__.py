@@ -43,7 +43,8 @@ def report() -> list[tuple[str, str, bool]]:
     """Every span as (``library: name``, what breaks without it, whether it applies here)."""
     for name in _FILES:
         import_module(f"{__name__}.{name}")
-    return [(f"{one.library}: {one.name}", one.breaks, one.applies()) for one in SPANS]
+    lines = [(f"{one.library}: {one.name}", one.breaks, one.applies()) for one in SPANS]
+    return list(dict.fromkeys(lines))  # one break may stand in several modules
 
 
 def _refuse_stale_modules() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cellcount.bridge.fonts import default_font
-from cellcount.bridge.spans import loaded, span
+from cellcount.bridge.spans import lend, loaded, span
 from cellcount.errors import CellCountError
 
 UNTIL = "IceVision is released again"
@@ -60,6 +60,22 @@ def configs_are_downloaded() -> Iterator[None]:
         return Path(mmdet.__file__).parent / ".mim" / "configs"
 
     loaded("icevision.models.mmdet.download_configs").download_mmdet_configs = shipped_configs
+
+
+def _turtle(module: str) -> None:
+    @span(
+        module,
+        library="icevision",
+        breaks="it imports Python's turtle by mistake, which opens tkinter; Debian leaves that out",
+        until=UNTIL,
+    )
+    def turtle_draws_nothing_here() -> Iterator[None]:
+        with lend("turtle", instead=True, back=None):
+            yield
+
+
+for _stages in ("single_stage", "two_stage"):
+    _turtle(f"icevision.models.mmdet.common.mask.{_stages}.model")
 
 
 @span(

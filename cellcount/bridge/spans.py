@@ -67,12 +67,15 @@ def span(
 
 
 @contextmanager
-def lend(name: str, **attributes: Any) -> Iterator[None]:
+def lend(name: str, *, instead: bool = False, **attributes: Any) -> Iterator[None]:
     """Put a module ``name`` with ``attributes`` into ``sys.modules`` for as long as the block runs.
 
-    A module of that name that Python has got is left alone.
+    A module of that name that Python has got is left alone, unless ``instead`` says to stand in its
+    place all the same.
     """
-    if name in sys.modules or importlib.machinery.PathFinder.find_spec(name) is not None:
+    own = sys.modules.get(name)
+    found = own or importlib.machinery.PathFinder.find_spec(name)
+    if found is not None and not instead:
         yield
         return
     stand_in = ModuleType(name)
@@ -81,7 +84,10 @@ def lend(name: str, **attributes: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.modules.pop(name, None)
+        if own is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = own
 
 
 def loaded(name: str) -> Any:
