@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -58,8 +60,8 @@ def _parse_requirements(lines: Iterator[str]) -> list[Requirement]:
 @span(
     "yolov5.utils.plots",
     library="yolov5-icevision",
-    breaks="it downloads Arial while it is imported",
-    until="yolov5-icevision loads its font when it draws",
+    breaks="while it is imported it downloads Arial and turns Matplotlib's windows and plots off",
+    until="yolov5-icevision loads its font when it draws, and leaves Matplotlib alone",
 )
 def arial_is_downloaded() -> Iterator[None]:
     import matplotlib
@@ -69,16 +71,27 @@ def arial_is_downloaded() -> Iterator[None]:
 
     truetype = ImageFont.truetype
 
-    def shipped_font(font: str, *args: object, **kwargs: object) -> ImageFont.FreeTypeFont:
+    def shipped_font(font: str, *args: Any, **kwargs: Any) -> ImageFont.FreeTypeFont:
         if Path(str(font)).name in ("Arial.ttf", "Arial.Unicode.ttf"):
             font = default_font()
-        return truetype(font, *args, **kwargs)  # type: ignore[arg-type]
+        return truetype(font, *args, **kwargs)
 
-    rc, backend = dict(matplotlib.rcParams), matplotlib.get_backend()
-    ImageFont.truetype = shipped_font  # type: ignore[assignment]
-    try:
+    with (
+        matplotlib.rc_context(),
+        patch.object(matplotlib, "use"),
+        patch.object(ImageFont, "truetype", shipped_font),
+    ):
         yield
-    finally:
-        ImageFont.truetype = truetype
-        matplotlib.use(backend)
-        matplotlib.rcParams.update(rc)
+
+
+@span(
+    "icevision.models",
+    library="icevision",
+    breaks="it resets Matplotlib's settings, those of the user and of the notebook too",
+    until="IceVision leaves Matplotlib alone",
+)
+def plots_are_reset() -> Iterator[None]:
+    import matplotlib
+
+    with matplotlib.rc_context():
+        yield
