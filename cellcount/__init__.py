@@ -21,7 +21,7 @@ _HOME_OF = {
     "not_labeled": "folders",
     "percentage_error": "counting",
     "predicted_against_labelled": "plots",
-    "provenance": "provenance",
+    "provenance": "origin",
     "quick": "folders",
     "read_photo": "photos",
     "scores_and_labels": "counting",

@@ -13,7 +13,7 @@ import numpy as np
 from cellcount import bridge
 from cellcount.counting import count_threshold, scores_and_labels
 from cellcount.errors import CellCountError
-from cellcount.provenance import provenance
+from cellcount.origin import provenance
 from cellcount.render import render_folder
 
 SHIPPED = Path(__file__).parents[1] / "models" / "rendered.pth"

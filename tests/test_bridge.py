@@ -302,3 +302,13 @@ def test_nothing_of_tkinter_is_wanted():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip().endswith("mask_rcnn"), done.stderr
+
+
+def test_no_module_hides_a_public_name():
+    """Python sets a submodule's name in the package when it is imported, over anything else."""
+    import cellcount as cc
+
+    modules = {path.stem for path in (ROOT / "cellcount").iterdir()}
+    assert modules.isdisjoint(set(cc.__all__) - {"bridge"})
+    for name in cc.__all__:
+        assert getattr(cc, name) is not None
