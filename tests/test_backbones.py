@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -101,3 +102,22 @@ def test_freezing_leaves_the_head_only(icevision, vfnet, model, labelled_photos)
 def test_every_parameter_is_in_one_group(model):
     grouped = [id(parameter) for group in model.param_groups() for parameter in group]
     assert sorted(grouped) == sorted(id(parameter) for parameter in model.parameters())
+
+
+def test_predictions_do_not_depend_on_training_mode(icevision, vfnet, model):
+    """Right after fine_tune the network is in training mode; its boxes must be the same."""
+    tfms = icevision.tfms
+    steps = tfms.A.Adapter([*tfms.A.resize_and_pad(64), tfms.A.Normalize()])
+    photo = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    class_map = icevision.ClassMap(["a", "b"])
+    model.bbox_head.test_cfg.score_thr = 0
+    torch.nn.init.constant_(model.bbox_head.vfnet_reg_refine.bias, 0.5)  # a refinement that shows
+    found = []
+    for mode in (False, True):
+        model.train(mode)
+        dataset = icevision.Dataset.from_images([photo], steps, class_map=class_map)
+        (prediction,) = vfnet.predict(model, dataset, detection_threshold=0)
+        found.append([box.xyxy for box in prediction.pred.detection.bboxes])
+        assert model.training is mode
+    assert len(found[0]) > 0
+    np.testing.assert_array_equal(*found)

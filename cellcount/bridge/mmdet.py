@@ -46,3 +46,27 @@ def validation_loss_wants_three_outputs() -> Iterator[None]:
             self.training = training
 
     head.forward_train = with_training_outputs
+
+
+@span(
+    "icevision.models.mmdet.common.bbox.prediction",
+    library="icevision",
+    breaks="after training, predictions come from the network in training mode, in which VFNet "
+    "hands out its first guess at each box instead of the refined one",
+    until="IceVision is released again",
+)
+def predictions_are_made_in_training_mode() -> Iterator[None]:
+    yield
+    module = loaded("icevision.models.mmdet.common.bbox.prediction")
+    predict_batch = module._predict_batch
+
+    @wraps(predict_batch)
+    def predict_in_eval_mode(model: Any, *args: Any, **kwargs: Any) -> Any:
+        training = model.training
+        model.eval()
+        try:
+            return predict_batch(model, *args, **kwargs)
+        finally:
+            model.train(training)
+
+    module._predict_batch = predict_in_eval_mode
