@@ -16,7 +16,7 @@ from cellcount.errors import CellCountError
 from cellcount.origin import provenance
 from cellcount.render import render_folder
 
-SHIPPED = Path(__file__).parents[1] / "models" / "rendered.pth"
+SHIPPED = Path(__file__).resolve().parents[1] / "models" / "rendered.pth"
 _HELD_OUT = 12  # photos that only the threshold is chosen on
 
 
