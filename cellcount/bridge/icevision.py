@@ -1,5 +1,6 @@
 """IceVision 0.12: what it downloads while it is imported, and what it gets wrong about photos."""
 
+import glob
 import logging
 import sys
 from collections.abc import Iterator
@@ -145,7 +146,7 @@ def xml_is_trusted() -> Iterator[None]:
         photo = self.images_dir / (self._filename or "")
         own = sorted(
             path
-            for path in self.images_dir.glob(f"{_escape(xml.stem)}.*")
+            for path in self.images_dir.glob(f"{glob.escape(xml.stem)}.*")
             if path.suffix.lower() != ".xml"
         )
         if own and photo not in own:
@@ -173,12 +174,6 @@ def xml_is_trusted() -> Iterator[None]:
 
     img_size = parser.img_size
     parser.prepare, parser.img_size = prepare_pair, true_size
-
-
-def _escape(stem: str) -> str:
-    import glob
-
-    return glob.escape(stem)
 
 
 @span(

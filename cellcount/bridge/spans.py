@@ -41,7 +41,6 @@ class Span:
     breaks: str
     until: str
     mend: Mend
-    used: bool = False
 
     def applies(self) -> bool:
         """Whether the installed version of the library is one that breaks."""
@@ -111,8 +110,6 @@ def surround(spans: Sequence[Span], execute: Callable[[], None]) -> None:
         for one in spans:
             stack.enter_context(contextmanager(one.mend)())
         execute()
-    for one in spans:
-        one.used = True
 
 
 class _SpannedLoader(importlib.abc.Loader):
