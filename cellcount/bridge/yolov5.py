@@ -1,4 +1,4 @@
-"""yolov5-icevision 6.0.0: loading it on Python >= 3.12, without setuptools, without a network."""
+"""yolov5-icevision 6.0.0: loading it without setuptools and a network, training with it."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from unittest.mock import patch
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from cellcount.bridge.spans import lend, span
+from cellcount.bridge.spans import lend, loaded, overlay, span
 
 
 @span(
@@ -95,3 +95,20 @@ def plots_are_reset() -> Iterator[None]:
 
     with matplotlib.rc_context():
         yield
+
+
+@span(
+    "yolov5.utils.loss",
+    library="yolov5-icevision",
+    breaks="torch no longer clamps whole numbers to a limit that is none, so that training stops",
+    until="yolov5-icevision clamps to whole numbers",
+)
+def limits_are_no_whole_numbers() -> Iterator[None]:
+    yield
+    import torch
+
+    def whole_ones(*args: Any, **kwargs: Any) -> torch.Tensor:
+        return torch.ones(*args, **kwargs, dtype=torch.long)
+
+    # Called once, for the sizes of the grids that cells are assigned to.
+    vars(loaded("yolov5.utils.loss"))["torch"] = overlay(torch, ones=whole_ones)
