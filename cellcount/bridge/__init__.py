@@ -11,7 +11,19 @@ from importlib.metadata import PackageNotFoundError, version
 from cellcount.bridge.spans import SPANS, SpanFinder
 from cellcount.errors import CellCountError
 
-_FILES = ("python", "mmcv", "mmdet", "icevision", "vfnet", "yolov5", "sahi", "fastai")
+_FILES = (
+    "python",
+    "mmcv",
+    "mmdet",
+    "icevision",
+    "masks",
+    "evaluation",
+    "torchvision",
+    "vfnet",
+    "yolov5",
+    "sahi",
+    "fastai",
+)
 _applied = False
 
 

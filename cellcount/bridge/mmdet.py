@@ -13,14 +13,17 @@ UNTIL = "IceVision runs on mmdet 3"
     "mmdet",
     library="mmdet",
     versions="<3",
-    breaks="torch warns about meshgrid's indexing at each first forward pass",
+    breaks="torch warns about how its meshgrid is called, and how DETR copies its class weights",
     until=UNTIL,
 )
-def meshgrid_wants_an_indexing() -> Iterator[None]:
+def torch_has_better_ways() -> Iterator[None]:
     import warnings
 
     yield
     warnings.filterwarnings("ignore", message="torch.meshgrid: in an upcoming release")
+    warnings.filterwarnings(
+        "ignore", message="To copy construct from a tensor", module="mmdet.models.losses"
+    )
 
 
 @span(
@@ -46,27 +49,3 @@ def validation_loss_wants_three_outputs() -> Iterator[None]:
             self.training = training
 
     head.forward_train = with_training_outputs
-
-
-@span(
-    "icevision.models.mmdet.common.bbox.prediction",
-    library="icevision",
-    breaks="after training, predictions come from the network in training mode, in which VFNet "
-    "hands out its first guess at each box instead of the refined one",
-    until="IceVision is released again",
-)
-def predictions_are_made_in_training_mode() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.mmdet.common.bbox.prediction")
-    predict_batch = module._predict_batch
-
-    @wraps(predict_batch)
-    def predict_in_eval_mode(model: Any, *args: Any, **kwargs: Any) -> Any:
-        training = model.training
-        model.eval()
-        try:
-            return predict_batch(model, *args, **kwargs)
-        finally:
-            model.train(training)
-
-    module._predict_batch = predict_in_eval_mode
