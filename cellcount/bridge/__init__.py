@@ -20,7 +20,9 @@ _FILES = (
     "evaluation",
     "torchvision",
     "vfnet",
+    "effdet",
     "yolov5",
+    "yolov5_icevision",
     "sahi",
     "fastai",
 )

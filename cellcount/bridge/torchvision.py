@@ -24,10 +24,12 @@ _DETECTORS = {
 }
 # More cells than a photo can show apart, and more candidates a level than those cells have.
 _MOST_BOXES, _MOST_CANDIDATES = 5000, 20000
+# A second stage looks at each proposal, which takes a CPU a millisecond.
+_MOST_PROPOSALS = 2000
 _RCNN_CAPS = {
     "box_detections_per_img": _MOST_BOXES,
     "rpn_pre_nms_top_n_test": _MOST_BOXES,
-    "rpn_post_nms_top_n_test": _MOST_BOXES,
+    "rpn_post_nms_top_n_test": _MOST_PROPOSALS,
 }
 _RETINANET_CAPS = {"detections_per_img": _MOST_BOXES, "topk_candidates": _MOST_CANDIDATES}
 
