@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--epochs", type=int, default=4, help="how often each is shown (4)")
     pretrain.add_argument("--seed", type=int, default=1000)
     pretrain.set_defaults(run=_pretrain)
+
+    models = commands.add_parser("models", help="list every detector there is, or measure them")
+    models.add_argument("family", nargs="*", help="as vfnet, or mmdet.vfnet (all)")
+    models.add_argument("--size", type=int, help="measure on images of so many pixels a side")
+    models.add_argument("--write", type=Path, metavar="FILE", help="put the table into this page")
+    models.set_defaults(run=_models)
     return parser
 
 
@@ -127,3 +133,9 @@ def _pretrain(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     print(f"The checkpoint is {options.out}.")
+
+
+def _models(options: argparse.Namespace) -> None:
+    from cellcount import zoo
+
+    zoo.report(options.family, options.size, options.write)

@@ -1,4 +1,4 @@
-"""The COCO weights that IceVision's backbones name: found here, or fetched, and always checked."""
+"""The weights that IceVision's backbones name: found here, or fetched, and always checked."""
 
 import hashlib
 import re
@@ -96,7 +96,7 @@ def _download(addresses: list[str], target: Path) -> None:
     reasons = []
     with requests.Session() as session:
         for address in addresses:
-            with tqdm(unit="B", unit_scale=True, leave=False, desc="COCO weights") as bar:
+            with tqdm(unit="B", unit_scale=True, leave=False, desc="weights") as bar:
                 try:
                     fetch(
                         session,
@@ -110,13 +110,13 @@ def _download(addresses: list[str], target: Path) -> None:
                     return
                 except StorageError as error:
                     raise CellCountError(
-                        f"The COCO weights cannot be kept, {error}: make room and allow writing "
+                        f"The weights cannot be kept, {error}: make room and allow writing "
                         "there, then run this again."
                     ) from error
                 except FetchError as error:
                     reasons.append(str(error))
     raise CellCountError(
-        f"The COCO weights cannot be downloaded: get {' or '.join(addresses)} on another computer "
+        f"The weights cannot be downloaded: get {' or '.join(addresses)} on another computer "
         f"and save it as {target.absolute()} on this one ({'; '.join(reasons)}). "
         "A computer without internet can train the backbone efficientnet_lite0_fpn instead, whose "
         "weights are installed."

@@ -20,6 +20,8 @@ _FILES = (
     "evaluation",
     "torchvision",
     "vfnet",
+    "detectors",
+    "families",
     "effdet",
     "yolov5",
     "yolov5_icevision",
