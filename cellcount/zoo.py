@@ -4,6 +4,7 @@
 asked for the cells of one photo, on rendered photos and with random weights.
 """
 
+import gc
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,10 @@ class Entry:
         config = getattr(self.model_type.backbones, self.backbone)
         if self.family == "ultralytics.yolov5":
             return "download, after a yes"
+        if self.family == "ross.efficientdet":
+            from effdet import get_efficientdet_config
+
+            return "download" if get_efficientdet_config(config.model_name).url else "none"
         if self.family.startswith("mmdet") and not config.weights_url:
             return (
                 "installed" if self.backbone == "efficientnet_lite0_fpn" else "download, ImageNet"
@@ -194,7 +199,7 @@ def report(families: Sequence[str] = (), size: int | None = None, page: Path | N
         page: also put the table between the two comments ``<!-- models -->`` of this file.
 
     Raises:
-        CellCountError: a name or size is wrong, or the page has no such comments.
+        CellCountError: there is no family of that name, or the page has no such comments.
     """
     if page is not None and page.read_text(encoding="utf-8").count(_MARK) != 2:
         raise CellCountError(f"{page} has no two lines {_MARK}: the table goes between them.")
@@ -207,13 +212,8 @@ def report(families: Sequence[str] = (), size: int | None = None, page: Path | N
     for entry in tqdm(chosen, unit="model", leave=False, disable=size is None):
         cells = [f"`{entry.family}`", f"`{entry.backbone}`", entry.weights]
         if size is not None:
-            trial = attempt(entry, size)
-            cells += [
-                f"{trial.parameters / 1e6:.1f}",
-                f"{trial.step_seconds:.2f}",
-                f"{trial.photo_seconds:.2f}",
-                "" if trial.most is None else str(trial.most),
-            ]
+            cells += _measured(entry, size)
+            gc.collect()  # learner and model hold each other; the largest have gigabytes
         lines.append(_row(cells))
         tqdm.write(lines[-1])
     if page is not None:
@@ -222,6 +222,20 @@ def report(families: Sequence[str] = (), size: int | None = None, page: Path | N
         part = page.with_name(page.name + ".part")
         part.write_text(text, encoding="utf-8")
         part.replace(page)
+
+
+def _measured(entry: Entry, size: int) -> list[str]:
+    """The measured cells of a row; for a detector that cannot have the size, why."""
+    try:
+        trial = attempt(entry, size)
+    except CellCountError as error:
+        return [str(error), "", "", ""]
+    return [
+        f"{trial.parameters / 1e6:.1f}",
+        f"{trial.step_seconds:.2f}",
+        f"{trial.photo_seconds:.2f}",
+        "" if trial.most is None else str(trial.most),
+    ]
 
 
 def _row(cells: Iterable[str]) -> str:

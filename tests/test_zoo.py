@@ -258,6 +258,13 @@ def test_table_is_measured_and_put_into_the_page(tmp_path, capsys):
     assert "old" not in text
 
 
+def test_row_says_why_a_size_does_not_fit(capsys):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, "entries", lambda _: [zoo.Entry("mmdet.yolox", "yolox_tiny_8x8")])
+        assert cli.main(["models", "yolox", "--size", "80"]) == 0
+    assert "64 or 96 in the place of 80" in capsys.readouterr().out
+
+
 def test_page_without_a_place_for_the_table_is_left_alone(tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text("mine")

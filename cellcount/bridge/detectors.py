@@ -13,8 +13,9 @@ _MOST_BOXES = 5000
 # A second stage looks at each proposal, which takes a CPU a millisecond.
 _MOST_PROPOSALS = 2000
 # Candidates a level before suppression: a cell has about ten, and a level of a 1024 px image 16384.
-# CornerNet's kin pair the best corners, all with all: a thousand make a million pairs.
-_CANDIDATES = {"nms_pre": 20000, "corner_topk": 1000}
+# CornerNet's kin pair the best corners, all with all, YOLACT the best boxes of a class, and draws a
+# mask of each: a thousand make a million pairs.
+_CANDIDATES = {"nms_pre": 20000, "corner_topk": 1000, "top_k": 1000}
 
 
 @span(
@@ -70,7 +71,7 @@ def uncap(model: Any) -> None:
 def _uncap_suppression(test_cfg: Any, most: int = _MOST_BOXES) -> None:
     if not isinstance(test_cfg, dict):
         return
-    if "nms" in test_cfg:
+    if "nms" in test_cfg or "top_k" in test_cfg:
         for key, least in {**_CANDIDATES, "max_per_img": most}.items():
             if key in test_cfg:
                 test_cfg[key] = max(test_cfg[key], least)

@@ -5,7 +5,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from cellcount.bridge.evaluation import _predicting
 from cellcount.bridge.mmcv import load_weights
 from cellcount.bridge.sizes import checked_size, watch_size
 from cellcount.bridge.spans import loaded, overlay, span
@@ -177,6 +176,3 @@ def metrics_get_all() -> Iterator[None]:
         return efficientdet.convert_raw_predictions(batch=batch, raw_preds=best, **kwargs)
 
     module.efficientdet = overlay(efficientdet, convert_raw_predictions=convert_best)
-
-
-_predicting("icevision.models.ross.efficientdet.prediction")

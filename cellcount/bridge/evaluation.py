@@ -41,6 +41,8 @@ for _family in (
     "torchvision.mask_rcnn",
     "torchvision.keypoint_rcnn",
     "fastai.unet",
+    "ross.efficientdet",
+    "ultralytics.yolov5",
 ):
     _predicting(f"icevision.models.{_family}.prediction")
 

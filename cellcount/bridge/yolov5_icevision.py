@@ -6,7 +6,6 @@ from typing import Any
 from unittest.mock import patch
 
 from cellcount.bridge.effdet import LIKELY
-from cellcount.bridge.evaluation import _predicting
 from cellcount.bridge.sizes import checked_size, watch_size
 from cellcount.bridge.spans import loaded, overlay, span
 from cellcount.bridge.yolov5_weights import ask_for_yes, find_published, run_published
@@ -130,6 +129,3 @@ def metrics_get_two_photos() -> Iterator[None]:
         )
 
     module.yolov5 = overlay(yolov5, convert_raw_predictions=convert_best)
-
-
-_predicting("icevision.models.ultralytics.yolov5.prediction")
