@@ -33,7 +33,7 @@ microscope or person, labels that are wrong, or cells nobody can see. A photo wh
 scores is shifted is covered as far as the validation photos show such shifts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -44,7 +44,8 @@ from scipy.special import expit, logit, ndtr
 
 from cellcount.counting import count_threshold
 from cellcount.errors import CellCountError
-from cellcount.evaluation import CountAccuracy, Match, count_accuracy, curve
+from cellcount.evaluation import CountAccuracy, count_accuracy, curve
+from cellcount.matching import Match, match, predictions
 
 _LEAST = 0.2  # Hundreds of boxes less likely than this add up to cells where there is only clutter.
 _FOLDS = 10
@@ -182,6 +183,19 @@ class Calibration:
                 "checkpoint again with the last cells of train.ipynb."
             ) from error
         return cls(**numbers, expected=e, variance=v, labelled=labelled, held_out=held_out)
+
+
+def calibrate(found: Iterable[Any]) -> Calibration:
+    """Learn to count from IceVision's predictions for photos that the detector was not trained on.
+
+    Args:
+        found: what ``predict_from_dl`` returned for labelled photos, with a ``detection_threshold``
+            as low as the detector's own, 0.05.
+
+    Raises:
+        CellCountError: nothing is labelled, or the detector found nothing at all.
+    """
+    return Calibration.learn([match(one) for one in predictions(found)])
 
 
 def _learn_counting(photos: Sequence[Match]) -> dict[str, Any]:

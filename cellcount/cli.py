@@ -45,6 +45,22 @@ def _parser() -> argparse.ArgumentParser:
     count.add_argument("--threshold", type=float, help="in the place of the model's own")
     count.set_defaults(run=_count)
 
+    evaluate = commands.add_parser("evaluate", help="judge a trained model on labelled photos")
+    evaluate.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
+    evaluate.add_argument("folder", type=Path, help="labelled photos it has not learned from")
+    evaluate.add_argument("--out", type=Path, default=Path("out/evaluation"), help="for pictures")
+    evaluate.set_defaults(run=_evaluate)
+
+    crossval = commands.add_parser(
+        "crossval", help="train several times, judge each on the photos it did not see"
+    )
+    crossval.add_argument("folder", type=Path, help="labelled photos")
+    crossval.add_argument("--folds", type=int, default=4, help="how many trainings (4)")
+    crossval.add_argument("--epochs", type=int, help="how often each photo is shown")
+    crossval.add_argument("--seed", type=int, default=0)
+    crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
+    crossval.set_defaults(run=_crossval)
+
     data = commands.add_parser("data", help="download the walkthrough's real photos, 100 MB, once")
     data.add_argument("--folder", type=Path, default=Path("data/microalgae"))
     data.set_defaults(run=_data)
@@ -63,9 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     pretrain = commands.add_parser("pretrain", help="train on rendered photos alone")
     pretrain.add_argument("out", type=Path, help="checkpoint to write")
     pretrain.add_argument("--folder", type=Path, default=Path("out/rendered"), help="of the photos")
-    pretrain.add_argument("--photos", type=int, default=220, help="how many to render (220)")
-    pretrain.add_argument("--epochs", type=int, default=4, help="how often each is shown (4)")
+    pretrain.add_argument("--photos", type=int, default=300, help="how many to render (300)")
+    pretrain.add_argument("--epochs", type=int, default=3, help="how often each is shown (3)")
     pretrain.add_argument("--seed", type=int, default=1000)
+    pretrain.add_argument("--start", type=Path, help="an earlier result, to train further")
     pretrain.set_defaults(run=_pretrain)
 
     models = commands.add_parser("models", help="list every detector there is, or measure them")
@@ -98,8 +115,31 @@ def _count(options: argparse.Namespace) -> None:
     from cellcount.counter import Counter
 
     for one in Counter(options.model, options.threshold).count_all(photos, options.table):
-        print(f"{one.n:6}  {one.photo}")
+        interval = "" if one.low is None else f"  {one.low:4} to {one.high:4}"
+        print(f"{one.n:6}{interval}  {one.photo}")
     print(f"The table is {options.table}.")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from cellcount import judging
+
+    judging.tell(judging.judge(options.model, options.folder, options.out))
+    print(f"Table and pictures are in {options.out}.")
+
+
+def _crossval(options: argparse.Namespace) -> None:
+    from cellcount import crossval, judging
+
+    judged = crossval.cross_validate(
+        options.folder,
+        options.out,
+        folds=options.folds,
+        epochs=options.epochs or crossval.EPOCHS,
+        seed=options.seed,
+    )
+    judging.tell(judged.result)
+    print(f"Training took {max(judged.seconds) / 60:.1f} minutes at most.")
+    print(f"Table and pictures are in {options.out}.")
 
 
 def _data(options: argparse.Namespace) -> None:
@@ -131,6 +171,7 @@ def _pretrain(options: argparse.Namespace) -> None:
         number=options.photos,
         epochs=options.epochs,
         seed=options.seed,
+        start=options.start,
     )
     print(f"The checkpoint is {options.out}.")
 

@@ -3,21 +3,25 @@
 import csv
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
 from cellcount import bridge
+from cellcount.calibration import Calibration
 from cellcount.counting import Count
 from cellcount.errors import CellCountError
 from cellcount.photos import PhotoError
+from cellcount.training import LEAST_SCORE
 
 
 class Counter:
     """The detector in a checkpoint that train.ipynb saved, ready to count.
 
     Args:
-        checkpoint: the file; class names, image size, backbone and threshold come from its meta.
-        threshold: the score above which a box is a cell, in the place of the checkpoint's own.
+        checkpoint: the file; class names, image size, backbone and calibration come from its meta.
+        threshold: the score above which a box is a cell, in the place of all that the checkpoint
+            has learned about counting; there is no interval then.
 
     Raises:
         CellCountError: the file is missing, damaged, or says too little to count with.
@@ -37,10 +41,27 @@ class Counter:
                 "or save it with the last cells of train.ipynb."
             )
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
+        learned = threshold is None and "calibration" in meta
+        self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
         self.class_map = loaded["class_map"]
         self._model, self._model_type = loaded["model"], loaded["model_type"]
         size = tfms.A.resize_and_pad(loaded["img_size"])
         self._tfms = tfms.A.Adapter([*size, tfms.A.Normalize()])
+
+    def detect(self, photo: str | Path, threshold: float = LEAST_SCORE) -> dict[str, Any]:
+        """IceVision's ``end2end_detect``: all boxes above a threshold, in pixels of the photo.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        return self._model_type.end2end_detect(
+            Path(photo),
+            self._tfms,
+            self._model,
+            class_map=self.class_map,
+            detection_threshold=threshold,
+            return_img=False,
+        )
 
     def count(self, photo: str | Path) -> Count:
         """Count the cells on one photo.
@@ -48,15 +69,9 @@ class Counter:
         Raises:
             PhotoError: the photo cannot be read.
         """
-        found = self._model_type.end2end_detect(
-            Path(photo),
-            self._tfms,
-            self._model,
-            class_map=self.class_map,
-            detection_threshold=self.threshold,
-            return_img=False,
-        )
-        return Count.from_detection(photo, found)
+        if self.calibration is None:
+            return Count.from_detection(photo, self.detect(photo, self.threshold))
+        return Count.from_detection(photo, self.detect(photo), self.calibration)
 
     def count_all(self, photos: Iterable[str | Path], table: str | Path) -> list[Count]:
         """Count many photos, with a progress bar; each count is in ``table`` as soon as it is made.
@@ -65,13 +80,13 @@ class Counter:
 
         Args:
             photos: paths of photos.
-            table: CSV to write, columns photo and count; an older one is replaced.
+            table: CSV to write, columns photo, count, low and high; an older one is replaced.
         """
         Path(table).parent.mkdir(parents=True, exist_ok=True)
         counts = []
         with Path(table).open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
-            rows.writerow(["photo", "count"])
+            rows.writerow(["photo", "count", "low", "high"])
             for photo in tqdm(list(photos), unit="photo", leave=False):
                 try:
                     one = self.count(photo)
@@ -79,6 +94,6 @@ class Counter:
                     tqdm.write(f"Left out: {error}")
                     continue
                 counts.append(one)
-                rows.writerow([one.photo, one.n])
+                rows.writerow([one.photo, one.n, one.low, one.high])
                 file.flush()
         return counts

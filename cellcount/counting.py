@@ -1,54 +1,67 @@
 """From detections to counts: which score is a cell, and how many there are."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from cellcount.calibration import Calibration
+
 
 @dataclass(frozen=True)
 class Count:
-    """The cells found on one photo.
+    """The number of cells on one photo, ``n``, and the boxes of those found.
 
-    ``boxes`` is (n, 4): xmin, ymin, xmax, ymax in pixels of the upright photo; ``scores`` is (n,),
-    each above the threshold.
+    With probability ``level`` the true number lies from ``low`` to ``high``; both are None if the
+    checkpoint has learned no interval. What the interval trusts in, and what it does not cover, is
+    said in :mod:`cellcount.calibration`.
+
+    ``boxes`` is (n, 4): xmin, ymin, xmax, ymax in pixels of the upright photo, the surest first;
+    ``scores`` is (n,). There are less than n where more cells are expected than have a box.
     """
 
     photo: str
+    n: int
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
+    low: int | None = None
+    high: int | None = None
+    level: float = 0.95
 
-    @property
-    def n(self) -> int:
-        """Number of cells."""
-        return len(self.scores)
+    def __str__(self) -> str:
+        """The count and its interval, as 80 (74 to 87)."""
+        return str(self.n) if self.low is None else f"{self.n} ({self.low} to {self.high})"
 
     @classmethod
-    def from_detection(cls, photo: str | Path, found: dict[str, Any]) -> "Count":
-        """Take what IceVision's ``end2end_detect`` returned for ``photo``."""
-        boxes = [box.xyxy for box in found["detection"]["bboxes"]]
-        return cls(
-            Path(photo).name,
-            np.asarray(boxes, dtype=float).reshape(-1, 4),
-            np.asarray(found["detection"]["scores"], dtype=float),
-        )
+    def from_detection(
+        cls,
+        photo: str | Path,
+        found: dict[str, Any],
+        calibration: "Calibration | None" = None,
+        level: float = 0.95,
+    ) -> "Count":
+        """Take what IceVision's ``end2end_detect`` returned for ``photo``.
 
-
-def scores_and_labels(predictions: Iterable[Any]) -> tuple[list[NDArray[np.floating]], list[int]]:
-    """Split predictions into the scores of their boxes and the labelled numbers of cells.
-
-    Args:
-        predictions: what ``predict_from_dl`` returned for records that have labels.
-    """
-    pairs = [
-        (np.asarray(one.pred.detection.scores, dtype=float), len(one.ground_truth.detection.bboxes))
-        for one in predictions
-    ]
-    return [scores for scores, _ in pairs], [labelled for _, labelled in pairs]
+        Args:
+            photo: its path.
+            found: with all candidates if there is a calibration, else with cells only.
+            calibration: weighs the candidates; without one each box is a cell.
+            level: how probable it is that the true number lies in the interval.
+        """
+        scores = np.asarray(found["detection"]["scores"], dtype=float)
+        boxes = np.asarray([box.xyxy for box in found["detection"]["bboxes"]], dtype=float)
+        order = np.argsort(-scores, kind="stable")
+        boxes, scores = boxes.reshape(-1, 4)[order], scores[order]
+        name = Path(photo).name
+        if calibration is None:
+            return cls(name, len(scores), boxes, scores)
+        n, low, high = calibration.count(scores, level)
+        return cls(name, n, boxes[:n], scores[:n], low, high, level)
 
 
 def count_threshold(scores: Sequence[NDArray[np.floating]], labelled: Sequence[int]) -> float:

@@ -1,129 +1,18 @@
-"""How right is a detector: found boxes against labels, and counts against counts.
-
-Boxes are (xmin, ymin, xmax, ymax) in pixels; found boxes and labels of a photo share one frame.
-"""
+"""How right is a detector: found boxes against labels, and counts against counts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cellcount.counting import percentage_error
 from cellcount.errors import CellCountError
+from cellcount.matching import Match, Prediction, match, match_overlaps, overlaps_of
 
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
 _COCO_RECALLS = np.linspace(0.0, 1.0, 101)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a detector found on one photo, beside what a person labelled there.
-
-    ``boxes`` is (n, 4), ``scores`` (n,), ``labels`` (m, 4): every box the detector gave, also the
-    unlikely ones. With several kinds of cells, ``box_classes`` (n,) and ``label_classes`` (m,)
-    name the kind of each; a box and a label of different kinds never match.
-    """
-
-    photo: str
-    boxes: NDArray[np.floating]
-    scores: NDArray[np.floating]
-    labels: NDArray[np.floating]
-    box_classes: NDArray[Any] | None = None
-    label_classes: NDArray[Any] | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse lengths that do not fit, which would otherwise match the wrong things."""
-        n, m = len(self.boxes), len(self.labels)
-        if len(self.scores) != n:
-            raise ValueError(f"{self.photo}: {n} boxes have {len(self.scores)} scores")
-        if (self.box_classes is None) != (self.label_classes is None):
-            raise ValueError(f"{self.photo}: boxes and labels need classes both, or neither")
-        for classes, number in ((self.box_classes, n), (self.label_classes, m)):
-            if classes is not None and len(classes) != number:
-                raise ValueError(f"{self.photo}: {number} boxes have {len(classes)} classes")
-
-    def only(self, name: Any) -> "Prediction":
-        """The boxes and labels of one class."""
-        if self.box_classes is None or self.label_classes is None:
-            raise ValueError(f"{self.photo}: the boxes have no classes")
-        mine, labelled = self.box_classes == name, self.label_classes == name
-        return Prediction(self.photo, self.boxes[mine], self.scores[mine], self.labels[labelled])
-
-
-@dataclass(frozen=True)
-class Match:
-    """Which found box is which label on one photo.
-
-    ``scores`` (n,) and ``label_of`` (n,) go with the found boxes; ``label_of`` is the index of the
-    label that a box matched, -1 for a false alarm. ``labelled`` is the number of labels.
-    """
-
-    scores: NDArray[np.floating]
-    label_of: NDArray[np.intp]
-    labelled: int
-
-    @property
-    def matched(self) -> NDArray[np.bool_]:
-        """(n,), whether each found box is a cell."""
-        return self.label_of >= 0
-
-    @property
-    def false_alarms(self) -> NDArray[np.intp]:
-        """Indices of the found boxes that are no cell."""
-        return np.flatnonzero(~self.matched)
-
-    @property
-    def misses(self) -> NDArray[np.intp]:
-        """Indices of the labels that were not found."""
-        return np.setdiff1d(np.arange(self.labelled), self.label_of)
-
-
-def box_iou(boxes: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-    """Intersection over union of each of (n, 4) boxes with each of (m, 4), as (n, m)."""
-    a = np.asarray(boxes, dtype=float).reshape(-1, 1, 4)
-    b = np.asarray(labels, dtype=float).reshape(1, -1, 4)
-    overlap = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
-    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
-    overlap = overlap.clip(0) * height.clip(0)
-    areas = [(c[..., 2] - c[..., 0]) * (c[..., 3] - c[..., 1]) for c in (a, b)]
-    union = areas[0] + areas[1] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(union), where=union > 0)
-
-
-def match(photo: Prediction, iou: float = 0.3) -> Match:
-    """Give each found box, the surest first, the best label that is still free, as COCO does.
-
-    Two boxes on one cell are one match and one false alarm. A box never takes a label from a
-    surer one, so the boxes above any threshold match as if there were no others.
-
-    Args:
-        photo: found boxes and labels.
-        iou: overlap that a match needs. COCO asks for 0.5; on a needle of 10 px width that is lost
-            by a shift of 3 px, hence 0.3.
-    """
-    return _match(photo, _overlaps(photo), iou)
-
-
-def _overlaps(photo: Prediction) -> NDArray[np.float64]:
-    overlaps = box_iou(photo.boxes, photo.labels)
-    if photo.box_classes is not None and photo.label_classes is not None:
-        overlaps[photo.box_classes[:, None] != photo.label_classes[None]] = 0
-    return overlaps
-
-
-def _match(photo: Prediction, overlaps: NDArray[np.float64], iou: float) -> Match:
-    label_of = np.full(len(photo.scores), -1)
-    free = np.ones(len(photo.labels), dtype=bool)
-    enough = overlaps >= iou
-    for box in np.argsort(-photo.scores, kind="stable"):
-        # From the last label to the first: of equally good ones COCO takes the last.
-        near = np.flatnonzero(enough[box] & free)[::-1]
-        if len(near):
-            label_of[box] = near[overlaps[box, near].argmax()]
-            free[label_of[box]] = False
-    return Match(photo.scores, label_of, len(photo.labels))
 
 
 @dataclass(frozen=True)
@@ -192,11 +81,11 @@ def _one_class(photos: Sequence[Prediction]) -> list[float]:
     scores = np.concatenate([photo.scores for photo in photos])
     order = np.argsort(-scores, kind="stable")
     labelled = sum(len(photo.labels) for photo in photos)
-    overlaps = [_overlaps(photo) for photo in photos]
+    overlaps = [overlaps_of(photo) for photo in photos]
     result = []
     for iou in COCO_IOUS:
         pairs = zip(photos, overlaps, strict=True)
-        matched = np.concatenate([_match(*pair, iou).matched for pair in pairs])
+        matched = np.concatenate([match_overlaps(*pair, iou).matched for pair in pairs])
         hits = matched[order].cumsum()
         precision = hits / np.arange(1, len(hits) + 1)
         precision = np.maximum.accumulate(precision[::-1])[::-1]

@@ -1,23 +1,21 @@
 """Training on rendered photos alone: the shipped checkpoint, from which a laptop starts.
 
-It shows every photo a few times, turned by any angle (needles have no up), flipped, scaled and
-tinted, so that a detector that then sees a dozen real photos has only their look left to learn.
+It shows every photo a few times, varied as real ones are (see :mod:`cellcount.training`), so that a
+detector that then sees a dozen real photos has only their look left to learn.
 """
 
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cellcount import bridge
-from cellcount.counting import count_threshold, scores_and_labels
+from cellcount.calibration import calibrate
 from cellcount.errors import CellCountError
 from cellcount.origin import provenance
 from cellcount.render import render_folder
+from cellcount.training import SIZE, laptop_model, learner, predict, seed_everything
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / "rendered.pth"
-_HELD_OUT = 12  # photos that only the threshold is chosen on
+_HELD_OUT = 20  # photos that only the calibration learns from
 
 
 def warm_start(model: Any, checkpoint: str | Path = SHIPPED) -> None:
@@ -56,58 +54,51 @@ def warm_start(model: Any, checkpoint: str | Path = SHIPPED) -> None:
 
 
 def pretrain(
-    out: str | Path, photos: str | Path, *, number: int, epochs: int, seed: int, size: int = 640
+    out: str | Path,
+    photos: str | Path,
+    *,
+    number: int,
+    epochs: int,
+    seed: int,
+    start: str | Path | None = None,
 ) -> None:
     """Render ``number`` photos into the folder ``photos``, train on them and save ``out``.
 
-    Photos that are there already are used. The meta of the checkpoint holds the threshold that
-    counts best on a dozen of them that were set aside.
+    Photos that are there already are used. With ``start``, an earlier result is trained further.
+    The meta of the checkpoint holds a threshold and a calibration, learned from some of the photos
+    that were set aside.
     """
     bridge.apply()
     import icevision.all as ice
-    import torch
     from icevision.models.checkpoint import save_icevision_checkpoint
 
     photos = Path(photos)
     if not any(photos.glob("*.xml")):
         render_folder(photos, photos=number, seed=seed)
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    seed_everything(seed)
     parser = ice.parsers.VOCBBoxParser(annotations_dir=photos, images_dir=photos)
     share = _HELD_OUT / len(parser)
     splitter = ice.RandomSplitter([1 - share, share], seed=seed)
     learned, held_out = parser.parse(splitter, show_pbar=False)
 
-    tfms = ice.tfms
-    border = {"border_mode": 0, "value": [0, 0, 0]}
-    turn = tfms.A.ShiftScaleRotate(rotate_limit=180, scale_limit=0.2, p=0.7, **border)
-    varied = tfms.A.aug_tfms(size=size, presize=size + 128, shift_scale_rotate=turn)
-    train_tfms = tfms.A.Adapter([tfms.A.VerticalFlip(), *varied, tfms.A.Normalize()])
-    valid_tfms = tfms.A.Adapter([*tfms.A.resize_and_pad(size), tfms.A.Normalize()])
-
-    vfnet = ice.models.mmdet.vfnet
-    backbone = vfnet.backbones.efficientnet_lite0_fpn(pretrained=True)
-    model = vfnet.model(backbone=backbone, num_classes=len(parser.class_map))
-    valid_ds = ice.Dataset(held_out, valid_tfms)
-    dls = [
-        vfnet.train_dl(ice.Dataset(learned, train_tfms), batch_size=1, shuffle=True),
-        vfnet.valid_dl(valid_ds, batch_size=1, shuffle=False),
-    ]
-    metrics = [ice.COCOMetric(metric_type=ice.COCOMetricType.bbox)]
-    learn = vfnet.fastai.learner(dls=dls, model=model, metrics=metrics)
+    model = laptop_model(len(parser.class_map))
+    if start is not None:
+        warm_start(model, start)
+    learn = learner(model, learned, held_out)
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(2e-4, 2e-3))
 
-    found = vfnet.predict_from_dl(
-        model, vfnet.infer_dl(valid_ds, batch_size=1), show_pbar=False, detection_threshold=0.05
-    )
+    calibration = calibrate(predict(model, held_out))
     save_icevision_checkpoint(
         model,
         model_name="mmdet.vfnet",
         backbone_name="efficientnet_lite0_fpn",
         classes=parser.class_map.get_classes(),
-        img_size=size,
+        img_size=SIZE,
         filename=str(out),
-        meta={**provenance(), "threshold": count_threshold(*scores_and_labels(found))},
+        meta={
+            **provenance(),
+            "threshold": calibration.threshold,
+            "calibration": calibration.to_meta(),
+        },
     )

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cellcount.calibration import Calibration, Estimate
 from cellcount.errors import CellCountError
-from cellcount.evaluation import Match
+from cellcount.matching import Match
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ def test_help_names_every_command():
         text=True,
         check=True,
     )
-    for command in ("doctor", "demo", "count", "data", "render"):
+    commands = "doctor demo count evaluate crossval data render pretrain models".split()
+    for command in commands:
         assert command in done.stdout
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellcount.counting import count_threshold, percentage_error, read_counts
+from cellcount.counting import Count, count_threshold, percentage_error, read_counts
 from cellcount.errors import CellCountError
 
 
@@ -104,16 +104,33 @@ def test_checkpoint_without_threshold_says_so(checkpoint, tmp_path):
     assert Counter(tmp_path / "old.pth", threshold=0.4).threshold == 0.4
 
 
-def test_shipped_detector_counts_real_photos(real_photos, tmp_path):
-    """It has seen rendered photos only; measured: 6 % off at this threshold, over all twelve."""
-    from cellcount import voc
-    from cellcount.counter import Counter
-    from cellcount.pretrain import SHIPPED
+def test_calibrated_checkpoint_counts_with_an_interval(checkpoint, labelled_photos, tmp_path):
+    import torch
 
-    photos = sorted(real_photos.glob("*.jpg"))[::4]
-    counts = Counter(SHIPPED, threshold=0.44).count_all(photos, tmp_path / "counts.csv")
-    labelled = [len(voc.read(photo.with_suffix(".xml")).boxes) for photo in photos]
-    assert percentage_error([one.n for one in counts], labelled) < 20
+    from cellcount.calibration import Calibration
+    from cellcount.counter import Counter
+
+    calibration = Calibration(0.4, 0.5, 1.2, 0.3, (40.0, 60.0), (9.0, 12.0), (44, 66))
+    stored = torch.load(checkpoint, weights_only=True)
+    stored["meta"]["calibration"] = calibration.to_meta()
+    torch.save(stored, tmp_path / "calibrated.pth")
+    counter = Counter(tmp_path / "calibrated.pth")
+    assert counter.calibration == calibration
+    counter._model.bbox_head.test_cfg.score_thr = 0.0
+    photo = min(labelled_photos.glob("*.jpg"))
+    scores = counter.detect(photo, 0.0)["detection"]["scores"]
+    found = {
+        "detection": {"scores": scores, "bboxes": counter.detect(photo, 0.0)["detection"]["bboxes"]}
+    }
+    count = Count.from_detection(photo, found, calibration)
+    assert (count.n, count.low, count.high) == calibration.count(scores)
+    assert str(count) == f"{count.n} ({count.low} to {count.high})"
+    assert len(count.boxes) == min(count.n, len(scores))
+    assert list(count.scores) == sorted(scores, reverse=True)[: count.n]
+    wide = Count.from_detection(photo, found, calibration, level=0.99)
+    assert wide.low <= count.low <= count.high <= wide.high
+    # A threshold of one's own is asked for in the place of all that was learned.
+    assert Counter(tmp_path / "calibrated.pth", threshold=0.9).count(photo).low is None
 
 
 def test_warm_start_takes_all_but_the_classes(icevision):

@@ -268,33 +268,6 @@ def test_photos_of_another_size_are_refused(efficientdet, icevision, tmp_path):
         learn.fit(1)
 
 
-@pytest.mark.parametrize("sized", [True, False])
-def test_checkpoint_predicts_the_same(sized, efficientdet, icevision, offline, tmp_path):
-    from icevision.models.checkpoint import model_from_checkpoint, save_icevision_checkpoint
-
-    model = build(efficientdet, classes=2)
-    save_icevision_checkpoint(
-        model,
-        tmp_path / "model.pth",
-        model_name="ross.efficientdet",
-        backbone_name="tf_lite0",
-        classes=["a", "b"],
-        img_size=128 if sized else None,
-    )
-    if not sized:
-        with pytest.raises(CellCountError, match=r"img_size=512, .*model_from_checkpoint"):
-            model_from_checkpoint(tmp_path / "model.pth")
-    again = model_from_checkpoint(tmp_path / "model.pth", **({} if sized else {"img_size": 128}))
-    assert again["img_size"] == 128
-    assert again["class_map"].get_classes() == ["background", "a", "b"]
-    dataset = drawn(icevision, tmp_path, [[("a", (10, 20, 40, 90))]], classes=("a", "b"))
-    (old,) = efficientdet.predict(model, dataset, detection_threshold=0.0)
-    (new,) = again["model_type"].predict(again["model"], dataset, detection_threshold=0.0)
-    assert len(old.pred.detection.scores) > 100
-    np.testing.assert_array_equal(new.pred.detection.scores, old.pred.detection.scores)
-    np.testing.assert_array_equal(boxes(new), boxes(old))
-
-
 def test_published_weights_are_asked_for_by_their_address(efficientdet, offline, tmp_path):
     backbone = efficientdet.backbones.tf_lite0(pretrained=True)
     says = r"get https://.*/tf_efficientdet_lite0-dfacfc78\.pth .* save it as .*/checkpoints/"

@@ -11,15 +11,12 @@ from sklearn.metrics import mean_absolute_percentage_error, r2_score
 from cellcount.errors import CellCountError
 from cellcount.evaluation import (
     COCO_IOUS,
-    Match,
-    Prediction,
     average_precision,
-    box_iou,
     count_accuracy,
     curve,
     evaluate,
-    match,
 )
+from cellcount.matching import Match, Prediction, box_iou, match
 
 
 def boxes_on_a_grid(rng, n):

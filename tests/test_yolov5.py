@@ -276,33 +276,6 @@ def test_objects_are_weighed_by_the_area_of_the_images(yolov5):
     assert build(yolov5, (320, 640)).hyp["obj"] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("sized", [True, False])
-def test_checkpoint_predicts_the_same(sized, yolov5, icevision, offline, tmp_path):
-    from icevision.models.checkpoint import model_from_checkpoint, save_icevision_checkpoint
-
-    model = build(yolov5, classes=2)
-    save_icevision_checkpoint(
-        model,
-        tmp_path / "model.pth",
-        model_name="ultralytics.yolov5",
-        backbone_name="small",
-        classes=["a", "b"],
-        img_size=128 if sized else None,
-    )
-    if not sized:
-        with pytest.raises(CellCountError, match=r"img_size=512, .*model_from_checkpoint"):
-            model_from_checkpoint(tmp_path / "model.pth")
-    again = model_from_checkpoint(tmp_path / "model.pth", **({} if sized else {"img_size": 128}))
-    assert again["img_size"] == 128
-    assert again["class_map"].get_classes() == ["background", "a", "b"]
-    dataset = drawn(icevision, tmp_path, [[("a", (10, 20, 40, 90))]], classes=("a", "b"))
-    (old,) = yolov5.predict(model, dataset, detection_threshold=0.0)
-    (new,) = again["model_type"].predict(again["model"], dataset, detection_threshold=0.0)
-    assert len(old.pred.detection.scores) > 100
-    np.testing.assert_array_equal(new.pred.detection.scores, old.pred.detection.scores)
-    np.testing.assert_array_equal(boxes(new), boxes(old))
-
-
 class _Bomb:
     def __reduce__(self):
         return os.mkdir, ("exploded",)

@@ -129,6 +129,27 @@ def test_checkpoint_predicts_the_same(entry, icevision, tmp_path):
         assert zoo._most(model) == QUERIES[entry.family] == len(scores)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [zoo.Entry("ross.efficientdet", "tf_lite0"), zoo.Entry("ultralytics.yolov5", "small")],
+    ids=lambda entry: entry.family,
+)
+def test_checkpoint_without_a_size_asks_for_it(entry, icevision, tmp_path):
+    from icevision.models.checkpoint import model_from_checkpoint, save_icevision_checkpoint
+
+    file = tmp_path / "model.pth"
+    save_icevision_checkpoint(
+        zoo.build(entry, 128),
+        model_name=entry.family,
+        backbone_name=entry.backbone,
+        classes=["cell"],
+        filename=str(file),
+    )
+    with pytest.raises(CellCountError, match=r"img_size=512, .*model_from_checkpoint"):
+        model_from_checkpoint(file)
+    assert model_from_checkpoint(file, img_size=128)["img_size"] == 128
+
+
 def _names_of_2021() -> dict[str, tuple[int, ...]]:
     """Names and shapes of VFNet's weights on ResNet-50 in mmdet 2.17, for one class of cells.
 

@@ -32,12 +32,12 @@ def draw_culture(rng: np.random.Generator) -> Culture:
     mix = rng.dirichlet([0.6, 0.35, 0.5, 0.25])
     return Culture(
         length=rng.uniform(0.065, 0.080),
-        slender=rng.uniform(6.8, 10.2),
-        pigment=(mix @ kinds) * rng.uniform(0.3, 0.95),
-        phase=rng.uniform(0.25, 0.9),
-        skin=rng.uniform(0.12, 0.55),
+        slender=rng.uniform(6.4, 10.2),
+        pigment=(mix @ kinds) * rng.uniform(0.4, 1.5),
+        phase=rng.uniform(0.3, 1.3),
+        skin=rng.uniform(0.12, 0.65),
         spread_z=rng.uniform(0.1, 0.6),
-        crowding=rng.dirichlet([10, 1.5, 0.7, 1.0, 0.45]),
+        crowding=rng.dirichlet([14, 1.5, 0.4, 1.0, 0.35]),
     )
 
 
@@ -52,7 +52,7 @@ def draw_needle(rng: np.random.Generator, culture: Culture, x: float, y: float) 
         y,
         rng.uniform(-np.pi, np.pi),
         length,
-        float(np.clip(length / slender, 0.0050, 0.0116)),
+        float(np.clip(length / slender, 0.0055, 0.0125)),
         rng.normal(0, 0.028),
         rng.normal(0, 0.03),
         rng.uniform(1.7, 2.6),
@@ -107,7 +107,7 @@ def _fits(
         # Cells cannot share a place, unless they cross.
         if near and abs(np.sin(needle.angle - other.angle)) < 0.35:
             return False
-    if kind != 0 or rng.random() < 0.12:
+    if kind != 0 or rng.random() < 0.06:
         return True
     room = 0.42 * needle.length
     return all(np.hypot(needle.x - o.x, needle.y - o.y) > room for o in others)

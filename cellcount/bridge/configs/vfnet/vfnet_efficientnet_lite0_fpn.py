@@ -38,7 +38,8 @@ model = dict(
         nms_pre=1000,
         min_bbox_size=0,
         score_thr=0.05,
-        nms=dict(type="nms", iou_threshold=0.6),
+        # A box on another is doubted, not dropped: needles cross, and each is a cell.
+        nms=dict(type="soft_nms", iou_threshold=0.5, min_score=0.05),
         max_per_img=100,
     ),
 )
