@@ -19,7 +19,17 @@ def test_help_names_every_command():
         text=True,
         check=True,
     )
-    commands = "doctor demo count evaluate crossval data render pretrain models".split()
+    commands = [
+        "doctor",
+        "demo",
+        "count",
+        "evaluate",
+        "crossval",
+        "data",
+        "render",
+        "pretrain",
+        "models",
+    ]
     for command in commands:
         assert command in done.stdout
 
