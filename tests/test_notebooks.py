@@ -61,7 +61,7 @@ def test_seventeen_lines_are_numbered_in_order():
 
 
 def test_both_notebooks_run_and_count(tmp_path):
-    """What `make demo` promises, in its own folder; a run, unseeded, was 12 % off."""
+    """What `make demo` promises, in its own folder; a run, unseeded, was 7 % off."""
     for name in ("data", "cellcount", "docs", *NOTEBOOKS):
         (tmp_path / name).symlink_to(ROOT / name)
     script = (
