@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .cells import Needle, visible_box
 from .field import Field
 
-LEAST_VISIBLE = 0.3  # share of a labelled cell's area that is seen
+LEAST_VISIBLE = 0.5  # share of a labelled cell's area that is seen; a person leaves out the rest
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,20 @@ def place_cells(
             if len(needles) < count and _fits(rng, field, needle, needles[: len(needles)], kind):
                 needles.append(needle)
     return needles, stars
+
+
+def place_cut_cells(
+    rng: np.random.Generator, field: Field, culture: Culture, tries: int
+) -> list[Needle]:
+    """Cells that rim, frame or pointer hide by more than half, as dense as `tries` in the field."""
+    needles = []
+    for _ in range(tries):
+        # A cell whose centre lies beyond the rim may reach into the field.
+        x, y = _somewhere(rng, replace(field, radius=field.radius + 0.5 * culture.length))
+        needle = draw_needle(rng, culture, x, y)
+        if 0 < visible_box(needle, field)[1] < LEAST_VISIBLE:
+            needles.append(needle)
+    return needles
 
 
 def _somewhere(rng: np.random.Generator, field: Field) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cellcount.errors import CellCountError
 
 from .cells import cell_defocus, paint, visible_box
-from .culture import draw_culture, place_cells
+from .culture import draw_culture, place_cells, place_cut_cells
 from .debris import add_debris
 from .field import Field, draw_field
 from .grid import add_grid
@@ -44,14 +44,15 @@ def render_photo(
         seed: decides everything but the arguments below; they change only what they name.
         cells: how many; drawn from 20 to 140 if None. With one more, only that one is added.
         size: pixels a side, at least 64.
-        debris: dust, crystals, bubbles, smudges and cells too blurred to be labelled.
+        debris: dust, crystals, bubbles, smudges and cells too blurred or hidden to be labelled.
         grid: the counting chamber's lines.
         defocus: factor on the microscope's defocus; 0 draws cells without halo or blur.
         phone: noise, smoothing and sharpening.
 
     Returns:
         The photo and a box around the visible part of every labelled cell, outline included, halo
-        and blur excluded, rounded to whole pixels. Cells far out of focus are ghosts: no box.
+        and blur excluded, rounded to whole pixels. Cells far out of focus are ghosts: no box. Nor has
+        a cell that rim, frame or pointer hide by more than half.
 
     Raises:
         CellCountError: a size or a number of cells that cannot be rendered.
@@ -63,7 +64,7 @@ def render_photo(
         )
     words = (seed,) if isinstance(seed, int) else tuple(seed)
     # One stream a job, so that leaving a job out changes nothing else.
-    of = [np.random.default_rng([*words, job]) for job in range(8)]
+    of = [np.random.default_rng([*words, job]) for job in range(9)]
     field = draw_field(of[0])
     glass = Glass(size, _draw_optics(of[1], defocus))
     culture = draw_culture(of[2])
@@ -73,7 +74,8 @@ def render_photo(
         add_grid(of[4], glass)
     if debris:
         add_debris(of[5], glass, field, culture, stars)
-    for needle in needles:
+    cut = place_cut_cells(of[8], field, culture, int(of[8].integers(FEWEST, MOST + 1)))
+    for needle in [*needles, *(cut if debris else [])]:
         paint(glass, needle, cell_defocus(glass, needle))
     light = _expose(of[6], glass, field)
     boxes = [visible_box(needle, field)[0] for needle in needles]

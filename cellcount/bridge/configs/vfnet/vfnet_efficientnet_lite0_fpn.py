@@ -1,6 +1,6 @@
 # VFNet that a laptop can train: EfficientNet-Lite0, 96 instead of 256 channels in the neck and
 # the head, two instead of three stacked convolutions; 4 M instead of 33 M parameters.
-custom_imports = dict(imports=["cellcount.backbones"])
+custom_imports = dict(imports=["cellcount.assigner", "cellcount.backbones"])
 channels = 96
 model = dict(
     type="VFNet",
@@ -32,7 +32,11 @@ model = dict(
         loss_bbox_refine=dict(type="GIoULoss", loss_weight=2.0),
     ),
     train_cfg=dict(
-        assigner=dict(type="ATSSAssigner", topk=9), allowed_border=-1, pos_weight=-1, debug=False
+        # Points lie 8 pixels apart; a box of 12 holds one wherever it lies.
+        assigner=dict(type="ThinATSSAssigner", topk=9, least=12),
+        allowed_border=-1,
+        pos_weight=-1,
+        debug=False,
     ),
     test_cfg=dict(
         nms_pre=1000,
