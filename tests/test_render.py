@@ -11,7 +11,8 @@ from cellcount import voc
 from cellcount.errors import CellCountError
 from cellcount.render import render_folder, render_photo
 from cellcount.render.cells import Needle, visible_box
-from cellcount.render.field import Field, Pointer
+from cellcount.render.culture import draw_culture, place_cells, place_cut_cells
+from cellcount.render.field import Field, Pointer, draw_field
 
 DATA = Path(__file__).parents[1] / "data"
 PLAIN = {"debris": False, "grid": False, "defocus": 0.0, "phone": False}
@@ -127,6 +128,18 @@ def test_debris_alone_has_no_boxes_and_leaves_those_of_cells_alone():
         render_photo(3, cells=30, size=256).boxes,
         render_photo(3, cells=30, size=256, **PLAIN).boxes,
     )
+
+
+def test_what_is_mostly_hidden_is_drawn_without_a_box():
+    rng = np.random.default_rng(5)
+    field, culture = draw_field(rng), draw_culture(rng)
+    cut = place_cut_cells(rng, field, culture, 400)
+    shares = [visible_box(needle, field)[1] for needle in cut]
+
+    assert len(cut) > 10
+    assert all(0 < share < 0.5 for share in shares)
+    labelled, _ = place_cells(rng, field, culture, 60)
+    assert all(visible_box(needle, field)[1] >= 0.5 for needle in labelled)
 
 
 def test_a_larger_photo_shows_the_same_scene():
