@@ -51,8 +51,8 @@ def render_photo(
 
     Returns:
         The photo and a box around the visible part of every labelled cell, outline included, halo
-        and blur excluded, rounded to whole pixels. Cells far out of focus are ghosts: no box. Nor has
-        a cell that rim, frame or pointer hide by more than half.
+        and blur excluded, rounded to whole pixels. Cells far out of focus are ghosts: no box. Nor
+        has a cell that rim, frame or pointer hide by more than half.
 
     Raises:
         CellCountError: a size or a number of cells that cannot be rendered.
