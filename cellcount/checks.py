@@ -67,15 +67,29 @@ def ready_to_train(folder: str | Path) -> None:
         CellCountError: lists what must be put right, and says how.
     """
     checked = check(folder)
-    command = f"python -m cellcount check {shlex.quote(str(folder))}"
-    if checked.errors:
-        cure = f"{command} --fix mends what needs no guessing." if plan(checked.labelled) else ""
-        raise CellCountError(
-            f"{folder} must be put right before it can be learned from.\n"
-            f"{_some(checked.errors, command)}\n{cure}".rstrip()
-        )
+    refuse_errors(checked)
     if checked.notes:
-        print(_some(checked.notes, command))
+        print(_some(checked.notes, _command(checked)))
+
+
+def refuse_errors(checked: Checked) -> None:
+    """Do nothing if nothing is wrong.
+
+    Raises:
+        CellCountError: lists what must be put right, and says how.
+    """
+    if not checked.errors:
+        return
+    command = _command(checked)
+    cure = f"{command} --fix mends what needs no guessing." if plan(checked.labelled) else ""
+    raise CellCountError(
+        f"{checked.folder} must be put right before it can be used.\n"
+        f"{_some(checked.errors, command)}\n{cure}".rstrip()
+    )
+
+
+def _command(checked: Checked) -> str:
+    return f"python -m cellcount check {shlex.quote(str(checked.folder))}"
 
 
 def tell(checked: Checked) -> None:
