@@ -57,7 +57,8 @@ def _read(path: Path, photos: Photos) -> list[Foreign]:
         named = [(key, str(e["file_name"]), (e["width"], e["height"])) for key, e in images.items()]
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CellCountError(
-            f"{path} is no complete COCO file ({type(error).__name__}: {error}): export it again, as COCO."
+            f"{path} is no complete COCO file ({type(error).__name__}: {error}): export it "
+            "again, as COCO."
         ) from error
     found = []
     for key, name, stated in named:
