@@ -19,7 +19,7 @@ from cellcount.photos import PhotoError, is_photo, photo_size, read_photo
 from cellcount.voc import Annotation, AnnotationError, Finding
 
 _SMALL = 256  # pixels a side; a JPEG is decoded to the end, and in half the time
-_SOON = 1.0  # seconds without a progress bar: most folders are done by then
+_SOON = 3.0  # seconds without a progress bar: most folders are done by then
 
 
 @dataclass(frozen=True)
