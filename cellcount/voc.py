@@ -17,6 +17,7 @@ from cellcount.errors import CellCountError
 
 _LABEL_AGAIN = "Label the photo again in labelImg, or bring the file back from a backup."
 
+_VERIFIED = {"yes": True, "no": False}
 _LARGEST = 2**31 - 1  # of a number in an XML; no photo has as many pixels a side
 
 
@@ -40,8 +41,8 @@ class Box:
 class Annotation:
     """What one XML says about one photo; width and height are those of the upright photo.
 
-    ``verified`` is True where a person confirmed the boxes in labelImg, False where a model drew
-    them and nobody has, and None where the file does not say: a person's, as labelImg writes it.
+    ``verified`` is True if a person confirmed the boxes, False if a model drew them and nobody has
+    confirmed them, None if the file does not say: then a person drew them.
     """
 
     filename: str
@@ -91,7 +92,7 @@ def read(path: str | Path) -> Annotation:
         width=_whole(path, "The annotation", root, "size/width"),
         height=_whole(path, "The annotation", root, "size/height"),
         boxes=tuple(boxes),
-        verified={"yes": True, "no": False}.get(root.get("verified", "")),
+        verified=_VERIFIED.get(root.get("verified", "")),
     )
 
 
