@@ -11,7 +11,7 @@ _HOME_OF = {
     "calibrate": "calibration",
     "Calibration": "calibration",
     "CellCountError": "errors",
-    "check_folder": "voc",
+    "check_folder": "checks",
     "Count": "counting",
     "count_threshold": "counting",
     "Counter": "counter",
@@ -28,6 +28,7 @@ _HOME_OF = {
     "provenance": "origin",
     "quick": "folders",
     "read_photo": "photos",
+    "ready_to_train": "checks",
     "threshold_dial": "plots",
     "warm_start": "pretrain",
 }
@@ -54,6 +55,7 @@ __all__ = [
     "provenance",
     "quick",
     "read_photo",
+    "ready_to_train",
     "threshold_dial",
     "warm_start",
 ]

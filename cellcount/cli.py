@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cellcount import cli_labels
 from cellcount.errors import CellCountError
 
 
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--size", type=int, help="measure on images of so many pixels a side")
     models.add_argument("--write", type=Path, metavar="FILE", help="put the table into this page")
     models.set_defaults(run=_models)
+    cli_labels.add(commands)
     return parser
 
 

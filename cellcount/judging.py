@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from cellcount import plots, voc
 from cellcount.calibration import Estimate
+from cellcount.checks import ready_to_train
 from cellcount.counter import Counter
 from cellcount.counting import Count
 from cellcount.errors import CellCountError
@@ -21,8 +22,9 @@ def labelled_photos(folder: str | Path) -> list[Path]:
     """The photos of a folder that have an XML beside them.
 
     Raises:
-        CellCountError: there is none.
+        CellCountError: there is none, or the folder holds mistakes: it lists them.
     """
+    ready_to_train(folder)
     photos = [photo for photo in list_photos(folder) if photo.with_suffix(".xml").is_file()]
     if not photos:
         raise CellCountError(

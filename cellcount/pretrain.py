@@ -9,6 +9,7 @@ from typing import Any
 
 from cellcount import bridge
 from cellcount.calibration import calibrate
+from cellcount.checks import ready_to_train
 from cellcount.errors import CellCountError
 from cellcount.origin import provenance
 from cellcount.render import render_folder
@@ -67,6 +68,9 @@ def pretrain(
     Photos that are there already are used. With ``start``, an earlier result is trained further.
     The meta of the checkpoint holds a threshold and a calibration, learned from some of the photos
     that were set aside.
+
+    Raises:
+        CellCountError: the photos that are there hold mistakes: it lists them.
     """
     bridge.apply()
     import icevision.all as ice
@@ -75,6 +79,7 @@ def pretrain(
     photos = Path(photos)
     if not any(photos.glob("*.xml")):
         render_folder(photos, photos=number, seed=seed)
+    ready_to_train(photos)
     seed_everything(seed)
     parser = ice.parsers.VOCBBoxParser(annotations_dir=photos, images_dir=photos)
     share = _HELD_OUT / len(parser)

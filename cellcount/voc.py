@@ -5,8 +5,6 @@ The layout is the one of the PASCAL VOC development kit, in the form in which la
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,17 +14,19 @@ import defusedxml
 import defusedxml.ElementTree
 
 from cellcount.errors import CellCountError
-from cellcount.photos import PhotoError, is_photo, photo_size
 
-_OPEN_AND_SAVE = "Open the photo in labelImg, check that its boxes sit on the cells, and save."
 _LABEL_AGAIN = "Label the photo again in labelImg, or bring the file back from a backup."
 
-_LISTED = 5  # box numbers in one sentence
+_VERIFIED = {"yes": True, "no": False}
+_LARGEST = 2**31 - 1  # of a number in an XML; no photo has as many pixels a side
 
 
 @dataclass(frozen=True)
 class Box:
-    """One labelled object; the right and lower edges lie at xmax and ymax, in pixels."""
+    """One labelled object; the right and lower edges lie at xmax and ymax, in pixels.
+
+    The label stands here with the blanks it has in the file: to IceVision they are part of it.
+    """
 
     label: str
     xmin: int
@@ -39,12 +39,17 @@ class Box:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one XML says about one photo; width and height are those of the upright photo."""
+    """What one XML says about one photo; width and height are those of the upright photo.
+
+    ``verified`` is True if a person confirmed the boxes, False if a model drew them and nobody has
+    confirmed them, None if the file does not say: then a person drew them.
+    """
 
     filename: str
     width: int
     height: int
     boxes: tuple[Box, ...]
+    verified: bool | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,7 +79,7 @@ def read(path: str | Path) -> Annotation:
     """Read one Pascal VOC file.
 
     Coordinates with decimals are rounded; absent ``truncated`` and ``difficult`` mean no. Whether
-    the boxes make sense is not looked at here but in :func:`check_folder`.
+    the boxes make sense is not looked at here but by ``check_folder``.
 
     Raises:
         AnnotationError: the file is missing, broken, dangerous or incomplete.
@@ -87,6 +92,7 @@ def read(path: str | Path) -> Annotation:
         width=_whole(path, "The annotation", root, "size/width"),
         height=_whole(path, "The annotation", root, "size/height"),
         boxes=tuple(boxes),
+        verified=_VERIFIED.get(root.get("verified", "")),
     )
 
 
@@ -113,32 +119,10 @@ def write(path: str | Path, annotation: Annotation) -> None:
         ) from error
 
 
-def check_folder(folder: str | Path) -> list[Finding]:
-    """Compare every XML in the folder with its photo, the one that shares its name before the dot.
-
-    An error would stop the training or teach it something wrong; a note is only worth knowing.
-    Photos are read no further than their header.
-
-    Raises:
-        CellCountError: there is no such folder, or it holds neither photos nor XML.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise CellCountError(f"There is no folder {folder}. Check its name.")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    xmls = [path for path in files if path.suffix.lower() == ".xml" and path.name[0] != "."]
-    photos = defaultdict(list)
-    for path in filter(is_photo, files):
-        photos[path.stem].append(path)
-    if not xmls and not photos:
-        raise CellCountError(f"{folder} holds neither photos nor XML. Choose the labelled folder.")
-    findings = [finding for xml in xmls for finding in _check_xml(xml, photos[xml.stem])]
-    labelled = {xml.stem for xml in xmls}
-    unlabelled = (path for stem in photos.keys() - labelled for path in photos[stem])
-    return findings + [_unlabelled(path) for path in sorted(unlabelled)]
-
-
 def _parse(path: Path) -> ElementTree.Element:
+    if path.exists() and not path.is_file():
+        problem = "It has the name of an XML, but is no file."
+        raise AnnotationError(Finding(path, problem, "Rename it or move it out of the folder."))
     try:
         root = defusedxml.ElementTree.parse(path).getroot()
     except OSError as error:
@@ -161,7 +145,7 @@ def _parse(path: Path) -> ElementTree.Element:
 def _box(path: Path, number: int, item: ElementTree.Element) -> Box:
     owner = f"Box {number}"
     return Box(
-        label=_text(path, owner, item, "name"),
+        label=_text(path, owner, item, "name", strip=False),
         xmin=_whole(path, owner, item, "bndbox/xmin"),
         ymin=_whole(path, owner, item, "bndbox/ymin"),
         xmax=_whole(path, owner, item, "bndbox/xmax"),
@@ -171,11 +155,13 @@ def _box(path: Path, number: int, item: ElementTree.Element) -> Box:
     )
 
 
-def _text(path: Path, owner: str, item: ElementTree.Element, tag: str) -> str:
-    text = (item.findtext(tag) or "").strip()
-    if not text:
+def _text(
+    path: Path, owner: str, item: ElementTree.Element, tag: str, *, strip: bool = True
+) -> str:
+    text = item.findtext(tag) or ""
+    if not text.strip():
         raise AnnotationError(Finding(path, f"{owner} has no <{tag}>.", _LABEL_AGAIN))
-    return text
+    return text.strip() if strip else text
 
 
 def _whole(path: Path, owner: str, item: ElementTree.Element, tag: str) -> int:
@@ -184,8 +170,8 @@ def _whole(path: Path, owner: str, item: ElementTree.Element, tag: str) -> int:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
-        problem = f"{owner} has <{tag}>{text}</{tag}>, which is no number."
+    if not math.isfinite(number) or abs(number) > _LARGEST:
+        problem = f"{owner} has <{tag}>{text[:40]}</{tag}>, which is no number of pixels."
         raise AnnotationError(Finding(path, problem, _LABEL_AGAIN))
     return round(number)
 
@@ -196,6 +182,8 @@ def _flag(item: ElementTree.Element, tag: str) -> bool:
 
 def _tree(folder: str, annotation: Annotation) -> ElementTree.Element:
     root = ElementTree.Element("annotation")
+    if annotation.verified is not None:
+        root.set("verified", "yes" if annotation.verified else "no")
     _leaf(root, "folder", folder)
     _leaf(root, "filename", annotation.filename)
     _leaf(ElementTree.SubElement(root, "source"), "database", "Unknown")
@@ -218,107 +206,3 @@ def _tree(folder: str, annotation: Annotation) -> ElementTree.Element:
 
 def _leaf(parent: ElementTree.Element, tag: str, value: str | int) -> None:
     ElementTree.SubElement(parent, tag).text = str(value)
-
-
-@dataclass(frozen=True)
-class _Labelled:
-    """An XML beside the photo it labels, and the photo's true size, for the checks below."""
-
-    xml: Path
-    annotation: Annotation
-    photo: Path
-    width: int
-    height: int
-
-
-def _check_xml(xml: Path, photos: list[Path]) -> list[Finding]:
-    if not photos:
-        return [_photo_missing(xml)]
-    findings = [_ambiguous(xml, photos)] if len(photos) > 1 else []
-    try:
-        annotation = read(xml)
-        photo = next((path for path in photos if path.name == annotation.filename), photos[0])
-        labelled = _Labelled(xml, annotation, photo, *photo_size(photo))
-    except AnnotationError as error:
-        return [*findings, error.finding]
-    except PhotoError as error:
-        return [*findings, Finding(error.file, error.problem, error.cure)]
-    return findings + [finding for check in _CHECKS if (finding := check(labelled))]
-
-
-def _photo_missing(xml: Path) -> Finding:
-    problem = f"There is no photo named {xml.stem} beside it."
-    return Finding(xml, problem, "Put the photo there, give both the same name, or delete the XML.")
-
-
-def _unlabelled(photo: Path) -> Finding:
-    problem = "The photo has no XML, so it takes no part in the training."
-    return Finding(photo, problem, "Label it in labelImg if it should.", severity="note")
-
-
-def _ambiguous(xml: Path, photos: list[Path]) -> Finding:
-    names = " and ".join(photo.name for photo in photos)
-    problem = f"It is unclear which photo it labels: {names} share its name."
-    return Finding(xml, problem, "Rename or move all but one of them.")
-
-
-def _wrong_filename(labelled: _Labelled) -> Finding | None:
-    stated, photo = labelled.annotation.filename, labelled.photo.name
-    if stated == photo:
-        return None
-    problem = f"Its <filename> is {stated}, but the photo beside it is {photo}."
-    return Finding(labelled.xml, problem, _OPEN_AND_SAVE)
-
-
-def _wrong_size(labelled: _Labelled) -> Finding | None:
-    stated = labelled.annotation.width, labelled.annotation.height
-    true = labelled.width, labelled.height
-    if stated == true:
-        return None
-    problem = "Its <size> is {} × {} pixels, but the upright photo has {} × {}".format(
-        *stated, *true
-    )
-    if stated == true[::-1]:
-        problem += ": swapped, as if the camera's EXIF rotation was ignored while labelling."
-        return Finding(labelled.xml, problem, _OPEN_AND_SAVE)
-    problem += ": it was resized, cropped or exchanged after labelling."
-    return Finding(labelled.xml, problem, "Bring the labelled photo back, or label this one anew.")
-
-
-def _outside(labelled: _Labelled) -> Finding | None:
-    right, bottom = labelled.width, labelled.height
-    return _bad_boxes(
-        labelled,
-        lambda box: min(box.xmin, box.ymin) < 0 or box.xmax > right or box.ymax > bottom,
-        f"reach outside the photo of {right} × {bottom} pixels",
-    )
-
-
-def _reversed(labelled: _Labelled) -> Finding | None:
-    return _bad_boxes(
-        labelled,
-        lambda box: box.xmax < box.xmin or box.ymax < box.ymin,
-        "are reversed, with min above max",
-    )
-
-
-def _empty(labelled: _Labelled) -> Finding | None:
-    return _bad_boxes(
-        labelled,
-        lambda box: box.xmax == box.xmin or box.ymax == box.ymin,
-        "are empty, without width or height",
-    )
-
-
-def _bad_boxes(labelled: _Labelled, bad: Callable[[Box], bool], how: str) -> Finding | None:
-    boxes = enumerate(labelled.annotation.boxes, start=1)
-    numbers = [str(number) for number, box in boxes if bad(box)]
-    if not numbers:
-        return None
-    listed = ", ".join(numbers[:_LISTED]) + (", ..." if len(numbers) > _LISTED else "")
-    total = len(labelled.annotation.boxes)
-    problem = f"{len(numbers)} of its {total} boxes (number {listed}) {how}."
-    return Finding(labelled.xml, problem, "Draw them again in labelImg and save.")
-
-
-_CHECKS = (_wrong_filename, _wrong_size, _outside, _reversed, _empty)

@@ -1,0 +1,67 @@
+"""The commands on labels: check, import and export; as in :mod:`cellcount.cli`."""
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import Any
+
+from cellcount.formats import FORMATS
+
+
+def add(commands: Any) -> None:
+    """Add them to the command line.
+
+    Args:
+        commands: what argparse's ``add_subparsers`` returned.
+    """
+    check = commands.add_parser("check", help="look for mistakes in labelled photos, or mend them")
+    check.add_argument("folder", type=Path, help="photos with their XML beside them")
+    check.add_argument(
+        "--fix", action="store_true", help="mend what needs no guessing, and keep the originals"
+    )
+    check.set_defaults(run=_check)
+
+    bring = commands.add_parser("import", help="bring labels from COCO, YOLO or Pascal VOC exports")
+    bring.add_argument("source", type=Path, help="folder, zip or COCO JSON of another program")
+    bring.add_argument("folder", type=Path, help="gets photos with XML beside them")
+    bring.add_argument("--format", choices=FORMATS, help="of the source (found out)")
+    bring.set_defaults(run=_import)
+
+    export = commands.add_parser("export", help="copy labelled photos for other programs")
+    export.add_argument("folder", type=Path, help="photos with their XML beside them")
+    export.add_argument("target", type=Path, help="folder to make")
+    export.add_argument("--format", choices=FORMATS, required=True)
+    export.set_defaults(run=_export)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from cellcount import checks, mending
+
+    if options.fix:
+        for done in mending.mend(options.folder):
+            print(done)
+    checked = checks.check(options.folder)
+    checks.tell(checked)
+    return 1 if checked.errors else 0
+
+
+def _import(options: argparse.Namespace) -> None:
+    from cellcount.exchange import import_labels
+
+    moved = import_labels(options.source, options.folder, options.format)
+    print(
+        f"{options.folder} now has {moved.photos} more labelled photos, with {moved.boxes} boxes."
+    )
+    if moved.empty:
+        print(
+            f"{moved.empty} of them have no box: it will be learned that they hold no cell. Delete "
+            "the XML of those that nobody has labelled yet."
+        )
+    print(f"python -m cellcount check {shlex.quote(str(options.folder))} looks for mistakes.")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from cellcount.exchange import export_labels
+
+    moved = export_labels(options.folder, options.target, options.format)
+    print(f"{moved.photos} photos with {moved.boxes} boxes are in {options.target}.")
