@@ -27,6 +27,7 @@ _FILES = (
     "yolov5_icevision",
     "sahi",
     "fastai",
+    "precision",
 )
 _applied = False
 
