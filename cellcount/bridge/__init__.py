@@ -28,6 +28,8 @@ _FILES = (
     "sahi",
     "fastai",
     "precision",
+    "loaders",
+    "distributed",
 )
 _applied = False
 
