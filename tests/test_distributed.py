@@ -1,0 +1,57 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """What one process with batches of two, and two with batches of one, came to; all at once."""
+    pytest.importorskip("accelerate", reason="accelerate is in requirements-dev.txt")
+    folder = tmp_path_factory.mktemp("runs")
+    script = ["-m", "tests.two_processes"]
+    spread = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *script]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    started = [
+        subprocess.Popen(
+            [sys.executable, *how, folder / name, "efficientnet_lite0_fpn"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for how, name in ((script, "alone"), (spread, "spread"))
+    ]
+    for one in started:
+        output, _ = one.communicate(timeout=500)
+        assert one.returncode == 0, output
+    names = ("alone.0", "spread.0", "spread.1")
+    return [json.loads((folder / name).read_text()) for name in names]
+
+
+def test_two_processes_take_the_steps_of_one_with_twice_the_batch(runs):
+    """VFNet divides its losses by the average over processes, and gradients are averaged too."""
+    alone, first, second = runs
+    # Two steps an epoch, then the validation: three photos for one, two each for two.
+    steps = [0, 1, 5, 6], [0, 1, 4, 5]
+    spread = [(first["losses"][step] + second["losses"][step]) / 2 for step in steps[1]]
+    assert spread == pytest.approx([alone["losses"][step] for step in steps[0]], rel=1e-4)
+    assert spread[-1] < 0.99 * spread[0]  # it learned, so the steps were not without effect
+    assert first["losses"][0] != pytest.approx(second["losses"][0], rel=1e-2)
+    assert first["gradients"] == pytest.approx(alone["gradients"], rel=1e-3)
+
+
+def test_weights_stay_the_same_in_all_processes(runs):
+    _, first, second = runs
+    assert first["weights"] == second["weights"]
+
+
+def test_metrics_judge_every_photo_once_in_every_process(runs):
+    for run in runs:
+        assert sorted(run["judged"]) == sorted(["0", "1", "2"] * 2)
