@@ -33,7 +33,9 @@ class Steps(Callback):
 
     def before_step(self) -> None:
         gradients.extend(
-            one.grad.double().norm().item() for one in model.parameters() if len(losses) == 1
+            one.grad.double().norm().item()
+            for one in model.parameters()
+            if len(losses) == 1 and one.grad is not None
         )
 
 

@@ -29,7 +29,10 @@ def loaders_are_half_converted() -> Iterator[None]:
         for given, loader in zip(dls, found.loaders, strict=True):
             if isinstance(given, DataLoader):
                 workers = loader.fake_l
-                workers.persistent_workers, workers.timeout = given.persistent_workers, given.timeout
+                workers.persistent_workers, workers.timeout = (
+                    given.persistent_workers,
+                    given.timeout,
+                )
                 if loader.device.type == "cuda":
                     loader.pin_memory = workers.pin_memory = True
         return found
@@ -71,13 +74,11 @@ def losses_are_fetched_one_by_one() -> Iterator[None]:
 
     def parse_losses(self: Any, losses: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The sum of what is called a loss, and all parts as tensors, where they are."""
-        parts = {
-            name: value.mean()
-            if isinstance(value, torch.Tensor)
-            else sum(one.mean() for one in value)
-            for name, value in losses.items()
-        }
-        loss = sum(value for name, value in parts.items() if "loss" in name)
+        parts: dict[str, torch.Tensor] = {}
+        for name, value in losses.items():
+            several = [value] if isinstance(value, torch.Tensor) else value
+            parts[name] = torch.stack([one.mean() for one in several]).sum()
+        loss = torch.stack([value for name, value in parts.items() if "loss" in name]).sum()
         return loss, {name: value.detach() for name, value in {**parts, "loss": loss}.items()}
 
     loaded("mmdet.models.detectors.base").BaseDetector._parse_losses = parse_losses
