@@ -15,8 +15,8 @@ from cellcount.bridge.spans import loaded, span
 @span(
     "fastai.distributed",
     library="fastai",
-    breaks="the order of photos is sent round by CUDA only; layers that freeze themselves once "
-    "training starts are waited for for ever",
+    breaks="the order of photos is sent round by CUDA only; the stages that a ResNet freezes when "
+    "training starts end it, for they are waited for",
     until="fastai sends it on the learner's device",
 )
 def processes_have_cuda() -> Iterator[None]:
