@@ -27,6 +27,9 @@ _FILES = (
     "yolov5_icevision",
     "sahi",
     "fastai",
+    "precision",
+    "loaders",
+    "distributed",
 )
 _applied = False
 
