@@ -13,6 +13,7 @@ from cellcount.errors import CellCountError
 
 _FILES = (
     "python",
+    "later",
     "mmcv",
     "mmdet",
     "icevision",
@@ -45,7 +46,7 @@ def apply() -> None:
     for name in _FILES:
         import_module(f"{__name__}.{name}")
     spans = [one for one in SPANS if one.applies()]
-    early = sorted({one.module for one in spans} & set(sys.modules))
+    early = sorted({one.module for one in spans if not one.optional} & set(sys.modules))
     if early:
         raise CellCountError(
             f"{early[0]} was imported before the bridge: restart the kernel and run "
