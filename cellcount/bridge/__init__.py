@@ -17,6 +17,7 @@ _FILES = (
     "mmcv",
     "mmdet",
     "icevision",
+    "data",
     "masks",
     "evaluation",
     "torchvision",
