@@ -138,8 +138,13 @@ def test_records_of_another_kind_go_their_own_way(icevision, make, transforms, o
 
 
 def test_other_transforms_and_records_are_followed(icevision, make, transforms):
-    dataset = icevision.Dataset([make("wide.png")], transforms["plain"])
-    dataset[0]
+    dataset = icevision.Dataset([make("wide.png"), make("deep.png")], transforms["plain"])
+    wide, deep = dataset[0].img, dataset[1].img
+    dataset.records.reverse()
+    np.testing.assert_array_equal(dataset[0].img, deep)
+    np.testing.assert_array_equal(dataset[1].img, wide)
+    dataset.records.append(make("tall.png"))
+    assert dataset[2].record_id == "tall.png"
     A = icevision.tfms.A
     dataset.tfm = A.Adapter(A.resize_and_pad(64))
     assert dataset[0].img.shape == (64, 64, 3)

@@ -68,6 +68,7 @@ class _Shrunken:
         from cellcount.bridge.kept import KeptPhotos
 
         self._step = step
+        self._files = [getattr(record, "filepath", None) for record in records]
         self._kept = KeptPhotos([self._shape(record) for record in records] if step else [])
 
     def load(self, records: Any, number: int, step: Any) -> Any:
@@ -77,9 +78,11 @@ class _Shrunken:
         number = range(len(records))[number]
         record = records[number]
         if step is None or step is not self._step:
-            return None
+            return None  # the data set was given other transforms
         if not self._kept.takes(number, self._shape(record)):
             return None
+        if record.filepath != self._files[number]:
+            return None  # its records were sorted or exchanged
         photo = self._kept.get(number)
         if photo is None:
             whole = np.array(record.load().img)
