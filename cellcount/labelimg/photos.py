@@ -57,6 +57,7 @@ def an_unreadable_photo_loses_the_place() -> Iterator[None]:
             self.image, self.file_path = QImage(), path  # Next and Previous go on from here
             self.toggle_actions(False)
             self.set_clean()
+            self.setWindowTitle(f"labelImg {path} {self.counter_str()}")
             self.error_message("This photo cannot be opened", str(error))
             return False
 
