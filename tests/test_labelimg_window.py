@@ -79,13 +79,9 @@ def sound(output: str) -> bool:
     return not re.search("traceback|error|mistake|abort|ended by itself", output, re.IGNORECASE)
 
 
-def test_a_session_from_the_first_box_to_the_last(
-    opened: Callable[..., Labelling], folder: Path, tmp_path: Path
+def test_boxes_lie_where_the_mouse_drew_them_on_a_turned_photo(
+    opened: Callable[..., Labelling], folder: Path
 ) -> None:
-    # The user's own labelImg has been left in another format and folder.
-    settings = tmp_path / "home" / ".labelImgSettings.pkl"
-    settings.write_bytes(pickle.dumps({"savedir": str(tmp_path), "advanced": True}))
-    before = settings.read_bytes()
     window = opened(folder, "--classes", "yeast", "bud")
 
     window.shows("turned.jpg")
@@ -108,6 +104,18 @@ def test_a_session_from_the_first_box_to_the_last(
     window.keys("ctrl+s")
     assert np.abs(saved(window, xml, 2) - drawn).max() <= 1
 
+    assert sound(window.close())
+
+
+def test_a_walk_through_the_photos_and_back(
+    opened: Callable[..., Labelling], folder: Path, tmp_path: Path
+) -> None:
+    # The user's own labelImg has been left in another folder and mode.
+    settings = tmp_path / "home" / ".labelImgSettings.pkl"
+    settings.write_bytes(pickle.dumps({"savedir": str(tmp_path), "advanced": True}))
+    before = settings.read_bytes()
+    window = opened(folder, "--classes", "yeast", "bud")
+    window.shows("turned.jpg")
     window.keys("d")
     window.shows("plain.png")
     corner = window.draw(200, 60, 260, 95, "b", "u", "d")
@@ -129,29 +137,37 @@ def test_a_session_from_the_first_box_to_the_last(
     assert labels(plain) == ["bud", "bud"]  # the last box was selected, and was duplicated
     window.shows("turned.jpg")
 
-    texts = {path: path.read_bytes() for path in folder.glob("*.xml")}
     assert sound(window.close())
     assert settings.read_bytes() == before
+    assert not (folder / "turned.xml").exists()  # it was only looked at
+
+
+def test_a_folder_that_vanishes_takes_no_boxes_with_it(
+    opened: Callable[..., Labelling], folder: Path
+) -> None:
+    window = opened(folder, "--classes", "yeast")
+    window.shows("turned.jpg")
+    window.keys("d")
+    window.shows("plain.png")
+    xml = folder / "plain.xml"
+    window.draw(200, 60, 260, 95)
+    window.draw(350, 60, 421, 175)
+    assert sound(window.close())
+    first = boxes(xml)
 
     window = opened(folder)
     window.shows("turned.jpg")
-    window.keys("ctrl+s", "d")
+    window.keys("d")
     window.shows("plain.png")
-    window.keys("ctrl+s")
     third = window.draw(60, 200, 130, 280)
     shutil.rmtree(folder)
     window.keys("ctrl+s")
     window.answer("Return")  # it says that the folder was gone
-    assert np.abs(saved(window, plain, 3)[-1] - third).max() <= 1
-    assert boxes(plain)[:2].tolist() == boxes_of(texts[plain])
-    assert labels(plain)[-1] == "bud"  # the folder's most frequent
+    now = saved(window, xml, 3)
+    assert now[:2].tolist() == first.tolist()
+    assert np.abs(now[2] - third).max() <= 1
+    assert labels(xml) == ["yeast"] * 3  # the folder's own, this time
     assert sound(window.close())
-
-
-def boxes_of(text: bytes) -> list[list[int]]:
-    corners = ("xmin", "ymin", "xmax", "ymax")
-    found = ElementTree.fromstring(text).iter("bndbox")
-    return [[int(box.findtext(side, "")) for side in corners] for box in found]
 
 
 def test_what_cannot_be_read_and_what_nobody_has_confirmed(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from PyQt5.QtWidgets import QAction
@@ -32,6 +33,23 @@ def old_settings_come_back() -> Iterator[None]:
     # The user's own labelImg keeps its file: it is neither read nor written.
     settings.load = lambda self: self.data.update({auto_save: True})
     settings.save = settings.reset = lambda self: None
+
+
+@span(
+    "labelImg.labelImg",
+    library="labelImg",
+    breaks="a .txt or .json that shares a photo's name switches the format of all that follow",
+    until=_ARCHIVED,
+)
+def other_formats_take_over() -> Iterator[None]:
+    yield
+    window = loaded("labelImg.labelImg").MainWindow
+
+    def not_read(self: Any, path: str, *_: Any) -> None:
+        self.status(f"{Path(path).name} is not read: labels are Pascal VOC here, in XML.")
+
+    window.load_yolo_txt_by_filename = window.load_create_ml_json_by_filename = not_read
+    window.change_format = lambda self: None
 
 
 @span(
