@@ -61,7 +61,7 @@ def skip_without_screen() -> None:
 def memory_screen() -> Iterator[str]:
     """Start Xvfb on a free number; yield the DISPLAY."""
     reader, writer = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x960x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL)
     os.close(writer)
     try:
@@ -131,7 +131,7 @@ class Labelling:
             self.hand("windowfocus", "--sync", self.window)
 
     def look(self) -> np.ndarray:
-        return np.asarray(ImageGrab.grab(xdisplay=self.display).convert("RGB")).astype(int)
+        return np.asarray(ImageGrab.grab(xdisplay=self.display).convert("RGB"))
 
     def view(self) -> View:
         """Find the photo's marks on the screen, once they rest."""
@@ -193,7 +193,8 @@ def until(true: Callable[[], bool], output: Path) -> None:
 def _found(seen: np.ndarray) -> View | None:
     centres, sizes = [], []
     for colour, (left, top, right, bottom) in MARKS.items():
-        rows, columns = np.nonzero(np.abs(seen - colour).max(2) < 60)
+        alike = [abs(seen[..., one].astype(np.int16) - colour[one]) < 60 for one in range(3)]
+        rows, columns = np.nonzero(alike[0] & alike[1] & alike[2])
         if len(rows) < 100:
             return None
         middle = ((left + right) / 2, (top + bottom) / 2)

@@ -247,13 +247,27 @@ def test_an_unreadable_photo_is_told_and_passed(
     assert "b.png" in told[0]
     window.verify_image()
     window.copy_previous_bounding_boxes()
-    assert not window.actions.save.isEnabled()
+    for name in ("save", "create", "delete", "copy", "edit"):
+        assert not getattr(window.actions, name).isEnabled()
     assert not (folder / "b.xml").exists()
     window.open_next_image()
     assert window.windowTitle().endswith("c.png [3 / 3]")
     window.open_prev_image()
     window.open_prev_image()
     assert window.windowTitle().endswith("a.png [1 / 3]")
+
+
+def test_a_box_selected_on_one_photo_is_not_selected_on_the_next(
+    opened: Callable[[], Any], folder: Path
+) -> None:
+    label(folder / "a.xml", BOX)
+    window = opened()
+    assert window.canvas.selected_shape
+    window.open_next_image()
+    assert not window.actions.copy.isEnabled()
+    assert not window.actions.delete.isEnabled()
+    window.copy_selected_shape()
+    assert window.canvas.shapes == []
 
 
 def test_the_order_is_the_folders_and_subfolders_stay_out(

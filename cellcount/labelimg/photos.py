@@ -55,8 +55,8 @@ def an_unreadable_photo_loses_the_place() -> Iterator[None]:
             return bool(load_file(self, path))
         except PhotoError as error:
             self.image, self.file_path = QImage(), path  # Next and Previous go on from here
-            self.toggle_actions(False)
             self.set_clean()
+            self.toggle_actions(False)
             self.setWindowTitle(f"labelImg {path} {self.counter_str()}")
             self.error_message("This photo cannot be opened", str(error))
             return False
@@ -65,6 +65,28 @@ def an_unreadable_photo_loses_the_place() -> Iterator[None]:
         return not self.image.isNull() and save_labels(self, path)
 
     window.load_file, window.save_labels = load_or_tell, save_unless_blank
+
+
+@span(
+    "labelImg.labelImg",
+    library="labelImg",
+    breaks="a box selected on the last photo can be duplicated onto the next; deleting it aborts",
+    until=_ARCHIVED,
+)
+def the_last_photo_stays_selected() -> Iterator[None]:
+    yield
+    window = loaded("labelImg.labelImg").MainWindow
+    reset_state = window.reset_state
+
+    @wraps(reset_state)
+    def deselect_and_reset(self: Any) -> None:
+        self.canvas.de_select_shape()
+        self.canvas.un_highlight()
+        self.canvas.current = None
+        self.shape_selection_changed(False)
+        reset_state(self)
+
+    window.reset_state = deselect_and_reset
 
 
 @span(
