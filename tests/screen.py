@@ -173,6 +173,14 @@ class Labelling:
     def close(self) -> str:
         """Close the window; return what was printed."""
         self.keys("ctrl+q")
+        return self._printed()
+
+    def interrupt(self) -> str:
+        """Press Ctrl+C in the terminal that the command was typed in; return what was printed."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self._printed()
+
+    def _printed(self) -> str:
         assert self.process.wait(PATIENCE) == 0
         return self.output.read_text()
 

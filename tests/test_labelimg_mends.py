@@ -1,6 +1,5 @@
 """Each mend of labelImg on its own, in a window that no screen shows."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +24,11 @@ PHOTO = (100, 80)
 
 @pytest.fixture(scope="module")
 def labelimg() -> Any:
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     hook = sys.excepthook
     module = mended_labelimg()
-    module.application = module.QApplication.instance() or module.QApplication(["test"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QT_QPA_PLATFORM", "offscreen")
+        module.application = module.QApplication.instance() or module.QApplication(["test"])
     yield module
     sys.excepthook = hook
 

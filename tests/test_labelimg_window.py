@@ -203,6 +203,6 @@ def test_what_cannot_be_read_and_what_nobody_has_confirmed(
     saved(window, folder / "turned.xml", 2, verified="yes")
     until(lambda: "press space" not in window.title(), window.output)
     window.draw(120, 400, 180, 440)
-    assert sound(window.close())  # which saves
+    assert sound(window.interrupt())  # which saves
     saved(window, folder / "turned.xml", 3, verified="yes")
     assert not (folder / "broken.xml").exists()
