@@ -205,6 +205,15 @@ def test_corners_are_rounded(labelimg: Any) -> None:
     assert labelimg.LabelFile.convert_points_to_bnd_box(points) == (11, 20, 31, 41)
 
 
+def test_corners_are_where_the_mouse_is(labelimg: Any, opened: Callable[[], Any]) -> None:
+    canvas = opened().canvas
+    canvas.scale = 1.5
+    canvas.resize(301, 201)  # the photo, 150 by 120 at this scale, is in its middle
+    corner = canvas.transform_pos(labelimg.QPoint(101, 77))
+    assert corner.x() == pytest.approx((101 - 75.5) / 1.5)
+    assert corner.y() == pytest.approx((77 - 40.5) / 1.5)
+
+
 def test_a_box_is_square_only_while_ctrl_is_pressed(
     labelimg: Any, opened: Callable[[], Any]
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import defusedxml.ElementTree
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QPointF, Qt
 
 from cellcount import voc
 from cellcount.bridge.spans import loaded, span
@@ -140,6 +140,19 @@ def boxes_move_up_and_left() -> Iterator[None]:
     label_file.convert_points_to_bnd_box = staticmethod(
         lambda points: to_box([(round(x), round(y)) for x, y in points])
     )
+
+
+@span(
+    "libs.canvas",
+    library="labelImg",
+    breaks="it rounds the mouse to photo pixels before it knows where the photo begins, which "
+    "moves a corner by up to a pixel",
+    until=_ARCHIVED,
+)
+def corners_miss_the_mouse() -> Iterator[None]:
+    yield
+    canvas = loaded("libs.canvas").Canvas
+    canvas.transform_pos = lambda self, point: QPointF(point) / self.scale - self.offset_to_center()
 
 
 @span(
