@@ -61,7 +61,7 @@ def skip_without_screen() -> None:
 def memory_screen() -> Iterator[str]:
     """Start Xvfb on a free number; yield the DISPLAY."""
     reader, writer = os.pipe()
-    # Without -noreset it would begin anew, and answer nobody meanwhile, when the last window closes.
+    # Without -noreset it begins anew, and answers nobody meanwhile, when the last window closes.
     command = ["Xvfb", "-displayfd", str(writer), "-noreset", "-nolisten", "tcp"]
     command += ["-screen", "0", "1024x768x24"]
     server = subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL)
