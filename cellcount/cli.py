@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cellcount import cli_labels
 from cellcount.errors import CellCountError
@@ -62,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
     crossval.set_defaults(run=_crossval)
 
+    _add_label(commands)
+
     data = commands.add_parser("data", help="download the walkthrough's real photos, 100 MB, once")
     data.add_argument("--folder", type=Path, default=Path("data/microalgae"))
     data.set_defaults(run=_data)
@@ -93,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(run=_models)
     cli_labels.add(commands)
     return parser
+
+
+def _add_label(commands: Any) -> None:
+    label = commands.add_parser("label", help="draw boxes around cells with labelImg")
+    label.add_argument("folder", type=Path, nargs="?", help="photos (data/labeled)")
+    label.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="labels to offer")
+    label.set_defaults(run=_label)
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -142,6 +152,12 @@ def _crossval(options: argparse.Namespace) -> None:
     judging.tell(judged.result)
     print(f"Training took {max(judged.seconds) / 60:.1f} minutes at most.")
     print(f"Table and pictures are in {options.out}.")
+
+
+def _label(options: argparse.Namespace) -> None:
+    from cellcount import folders, labelling
+
+    labelling.label(options.folder or folders.data_folder() / "labeled", options.classes)
 
 
 def _data(options: argparse.Namespace) -> None:

@@ -28,6 +28,7 @@ def test_help_names_every_command():
         "export",
         "evaluate",
         "crossval",
+        "label",
         "data",
         "render",
         "pretrain",
