@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cellcount.errors import CellCountError
 
@@ -61,9 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
     crossval.set_defaults(run=_crossval)
 
-    data = commands.add_parser("data", help="download the walkthrough's real photos, 100 MB, once")
-    data.add_argument("--folder", type=Path, default=Path("data/microalgae"))
-    data.set_defaults(run=_data)
+    _photo_commands(commands)
 
     render = commands.add_parser("render", help="make photos with cells and exact labels")
     render.add_argument("out", type=Path, help="folder to write to")
@@ -91,6 +90,28 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--write", type=Path, metavar="FILE", help="put the table into this page")
     models.set_defaults(run=_models)
     return parser
+
+
+def _photo_commands(commands: Any) -> None:
+    prelabel = commands.add_parser("prelabel", help="let a model draw boxes for you to correct")
+    prelabel.add_argument("folder", type=Path, help="photos, some of them perhaps labelled")
+    prelabel.add_argument(
+        "--model",
+        type=Path,
+        default=Path("models/model_checkpoint.pth"),
+        help="checkpoint saved by train.ipynb (models/model_checkpoint.pth)",
+    )
+    prelabel.add_argument(
+        "--measure",
+        type=int,
+        metavar="N",
+        help="write nothing; train on N labelled photos, say how much work the others leave",
+    )
+    prelabel.set_defaults(run=_prelabel)
+
+    data = commands.add_parser("data", help="download the walkthrough's real photos, 100 MB, once")
+    data.add_argument("--folder", type=Path, default=Path("data/microalgae"))
+    data.set_defaults(run=_data)
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -140,6 +161,22 @@ def _crossval(options: argparse.Namespace) -> None:
     judging.tell(judged.result)
     print(f"Training took {max(judged.seconds) / 60:.1f} minutes at most.")
     print(f"Table and pictures are in {options.out}.")
+
+
+def _prelabel(options: argparse.Namespace) -> None:
+    if options.measure is not None:
+        from cellcount import labour
+
+        labour.tell(labour.measure(options.folder, options.measure))
+        return
+    from cellcount import prelabel
+
+    prelabel.tell(prelabel.prelabel(options.folder, options.model))
+    print(
+        "Correct the boxes in this order, in labelImg or in a notebook with "
+        f"cc.label({str(options.folder)!r}). Nothing learns from a photo until you confirm it: "
+        "space in labelImg, Submit in the notebook."
+    )
 
 
 def _data(options: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ from cellcount.photos import PhotoError, is_photo, photo_size
 _OPEN_AND_SAVE = "Open the photo in labelImg, check that its boxes sit on the cells, and save."
 _LABEL_AGAIN = "Label the photo again in labelImg, or bring the file back from a backup."
 
+_VERIFIED = {"yes": True, "no": False}
 _LISTED = 5  # box numbers in one sentence
 
 
@@ -39,12 +40,17 @@ class Box:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one XML says about one photo; width and height are those of the upright photo."""
+    """What one XML says about one photo; width and height are those of the upright photo.
+
+    ``verified`` is True if a person confirmed the boxes, False if a model drew them and nobody has
+    confirmed them, None if the file does not say: then a person drew them.
+    """
 
     filename: str
     width: int
     height: int
     boxes: tuple[Box, ...]
+    verified: bool | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,7 +93,19 @@ def read(path: str | Path) -> Annotation:
         width=_whole(path, "The annotation", root, "size/width"),
         height=_whole(path, "The annotation", root, "size/height"),
         boxes=tuple(boxes),
+        verified=_VERIFIED.get(root.get("verified", "")),
     )
+
+
+def unconfirmed(path: str | Path) -> bool:
+    """Whether a model drew these boxes and nobody has confirmed them.
+
+    A file that cannot be read may be a person's: it is not taken for a model's.
+    """
+    try:
+        return _VERIFIED.get(_parse(Path(path)).get("verified", "")) is False
+    except AnnotationError:
+        return False
 
 
 def write(path: str | Path, annotation: Annotation) -> None:
@@ -196,6 +214,8 @@ def _flag(item: ElementTree.Element, tag: str) -> bool:
 
 def _tree(folder: str, annotation: Annotation) -> ElementTree.Element:
     root = ElementTree.Element("annotation")
+    if annotation.verified is not None:
+        root.set("verified", "yes" if annotation.verified else "no")
     _leaf(root, "folder", folder)
     _leaf(root, "filename", annotation.filename)
     _leaf(ElementTree.SubElement(root, "source"), "database", "Unknown")
