@@ -155,4 +155,5 @@ def _whole(label: str, box: NDArray[np.float64], size: tuple[int, int]) -> voc.B
     """A box in whole pixels, within the photo and at least one pixel wide and high."""
     low = np.clip(np.round(box[:2]), 0, np.array(size) - 1)
     high = np.clip(np.round(box[2:]), low + 1, size)
-    return voc.Box(str(label), *(int(side) for side in (*low, *high)))
+    xmin, ymin, xmax, ymax = (int(side) for side in (*low, *high))
+    return voc.Box(str(label), xmin, ymin, xmax, ymax)
