@@ -19,13 +19,13 @@ from cellcount.errors import CellCountError
 from cellcount.order import in_order
 from cellcount.photos import list_photos, photo_size, read_photo
 
-_SHOWN = 1600  # pixels of the longest side that the browser gets: half a megabyte a photo
+_SHOWN = 2400  # pixels of the longest side that the browser gets: a megabyte a photo
 _LEAST = 2  # pixels of the photo; less is a click, no box
 
 _HOW = (
     "Drag on the photo to draw a box, drag a box or its edges to correct it, click it and press "
     "<b>Delete</b> to remove it. <b>Submit</b> saves the boxes and says that you have looked at "
-    "all of them; <b>Skip</b> saves nothing."
+    "all of them; <b>Skip</b> saves nothing. Number keys choose the kind of cell."
 )
 _WHO = {
     None: "labelled by a person",
@@ -74,7 +74,7 @@ class Labeller:
         self.title, self.message = HTML(), HTML()
         back = Button(description="Back", tooltip="to the photo before")
         back.on_click(lambda _: self.turn_to(self.place - 1))
-        zoom = IntSlider(100, 100, 400, 50, description="zoom, %", continuous_update=False)
+        zoom = IntSlider(100, 100, 250, 25, description="zoom, %", continuous_update=False)
         zoom.observe(lambda change: self._zoom(change["new"]), "value")
         frame = Box([self.boxes], layout={"overflow": "auto", "max_height": "85vh"})
         bar = HBox([back, zoom, self.title])
@@ -121,11 +121,11 @@ class Labeller:
                 continue
             self.boxes.selected_index = -1
             self.boxes.bboxes = self._unsaved.get(photo, boxes)
-            self.boxes.layout.display = None
+            self.boxes.view_only = self.boxes.hide_buttons = False
             place_of_all = f"{self.place + 1} of {len(self.photos)}"
             self.title.value = f"<b>{escape(photo.name)}</b>, {place_of_all}: {who}"
             return
-        self.boxes.layout.display = "none"
+        self.boxes.view_only = self.boxes.hide_buttons = True
         self.title.value = "<b>That was the last photo.</b>"
 
     def _load(self, photo: Path) -> tuple[list[dict[str, Any]], str]:
@@ -142,12 +142,12 @@ class Labeller:
             kinds = [box.label for box in annotation.boxes]
             self.boxes.classes = list(dict.fromkeys([*self.boxes.classes, *kinds]))
         jpeg = io.BytesIO()
-        Image.fromarray(pixels).save(jpeg, "JPEG", quality=90)
+        Image.fromarray(pixels).save(jpeg, "JPEG", quality=85)
         self.boxes.image_bytes = jpeg.getvalue()
         return boxes, who
 
     def _zoom(self, percent: int) -> None:
-        self.boxes.layout.width = f"{percent}%"
+        self.boxes.layout.min_width = f"{percent}%"
 
 
 def to_screen(boxes: Sequence[voc.Box], scale: float) -> list[dict[str, Any]]:

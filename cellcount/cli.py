@@ -107,6 +107,7 @@ def _photo_commands(commands: Any) -> None:
         metavar="N",
         help="write nothing; train on N labelled photos, say how much work the others leave",
     )
+    prelabel.add_argument("--epochs", type=int, help="of that training")
     prelabel.set_defaults(run=_prelabel)
 
     data = commands.add_parser("data", help="download the walkthrough's real photos, 100 MB, once")
@@ -167,7 +168,8 @@ def _prelabel(options: argparse.Namespace) -> None:
     if options.measure is not None:
         from cellcount import labour
 
-        labour.tell(labour.measure(options.folder, options.measure))
+        epochs = options.epochs or labour.EPOCHS
+        labour.tell(labour.measure(options.folder, options.measure, epochs=epochs))
         return
     from cellcount import prelabel
 
