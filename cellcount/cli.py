@@ -171,9 +171,9 @@ def _prelabel(options: argparse.Namespace) -> None:
         epochs = options.epochs or labour.EPOCHS
         labour.tell(labour.measure(options.folder, options.measure, epochs=epochs))
         return
-    from cellcount import prelabel
+    from cellcount import prelabelling
 
-    prelabel.tell(prelabel.prelabel(options.folder, options.model))
+    prelabelling.tell(prelabelling.prelabel(options.folder, options.model))
     print(
         "Correct the boxes in this order, in labelImg or in a notebook with "
         f"cc.label({str(options.folder)!r}). Nothing learns from a photo until you confirm it: "

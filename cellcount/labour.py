@@ -11,10 +11,10 @@ from tqdm.auto import tqdm
 from cellcount import voc
 from cellcount.counter import Counter
 from cellcount.errors import CellCountError
-from cellcount.finetune import finetune
+from cellcount.finetuning import finetune
 from cellcount.judging import labelled_photos
 from cellcount.matching import Prediction, match
-from cellcount.prelabel import draw
+from cellcount.prelabelling import draw
 from cellcount.training import EPOCHS
 
 _NEAR = 0.1  # a box that covers so much of its cell is pulled into place sooner than drawn anew

@@ -43,7 +43,7 @@ class Signs:
         return [one for one in (self.unsure, self.changed, self.unlike) if one is not None]
 
 
-REASONS = ("boxes are unsure", "boxes change when it is turned", "unlike the labelled photos")
+REASONS = ("unsure boxes", "boxes that change when it is turned", "unlike the labelled photos")
 
 
 def unsure(probabilities: ArrayLike, drawn: int) -> float:

@@ -99,7 +99,7 @@ def prelabel(folder: str | Path, model: str | Path) -> list[Prelabelled]:
 def tell(photos: Sequence[Prelabelled]) -> None:
     """Print the photos in their order, with how far each sign goes and which one is strongest."""
     width = max([len("photo"), *(len(one.photo.name) for one in photos)])
-    print(f"{'photo':{width}}  boxes  unsure  changed  unlike  look at it because")
+    print(f"{'photo':{width}}  boxes  unsure  changed  unlike  strongest sign")
     for one in photos:
         unlike = "-" if one.signs.unlike is None else f"{one.signs.unlike:.1f} x"
         print(

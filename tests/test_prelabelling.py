@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellcount import cli, prelabel, voc
+from cellcount import cli, prelabelling, voc
 from cellcount.counter import Counter
 from cellcount.errors import CellCountError
 from cellcount.pretrain import SHIPPED
@@ -52,7 +52,7 @@ def test_what_was_done_is_kept_when_it_is_interrupted(photos, monkeypatch):
     folder = photos[0].parent
     for photo in photos:
         photo.with_suffix(".xml").unlink()
-    draw, asked = prelabel.draw, []
+    draw, asked = prelabelling.draw, []
 
     def stop_at_third_photo(counter, photo):
         asked.append(photo)
@@ -60,9 +60,9 @@ def test_what_was_done_is_kept_when_it_is_interrupted(photos, monkeypatch):
             raise KeyboardInterrupt
         return draw(counter, photo)
 
-    monkeypatch.setattr(prelabel, "draw", stop_at_third_photo)
+    monkeypatch.setattr(prelabelling, "draw", stop_at_third_photo)
     with pytest.raises(KeyboardInterrupt):
-        prelabel.prelabel(folder, SHIPPED)
+        prelabelling.prelabel(folder, SHIPPED)
     assert sorted(_order(folder)) == [photo.name for photo in photos[:2]]
     assert [photo.with_suffix(".xml").exists() for photo in photos] == [True, True, False, False]
 
@@ -73,7 +73,7 @@ def test_two_photos_of_one_name_do_not_share_a_file(photos, capsys):
     folder = photos[0].parent
     photos[3].with_suffix(".xml").unlink()
     Image.open(photos[3]).save(photos[3].with_suffix(".png"))
-    (done,) = prelabel.prelabel(folder, SHIPPED)
+    (done,) = prelabelling.prelabel(folder, SHIPPED)
     assert "Rename one of them" in capsys.readouterr().out
     assert voc.read(done.photo.with_suffix(".xml")).filename == done.photo.name
 
@@ -82,23 +82,23 @@ def test_photo_labelled_meanwhile_is_left_alone(photos, monkeypatch, capsys):
     xml = photos[3].with_suffix(".xml")
     content = xml.read_bytes()
     xml.unlink()
-    draw = prelabel.draw
+    draw = prelabelling.draw
 
     def label_then_draw(counter, photo):
         xml.write_bytes(content)
         return draw(counter, photo)
 
-    monkeypatch.setattr(prelabel, "draw", label_then_draw)
-    assert prelabel.prelabel(photos[0].parent, SHIPPED) == []
+    monkeypatch.setattr(prelabelling, "draw", label_then_draw)
+    assert prelabelling.prelabel(photos[0].parent, SHIPPED) == []
     assert xml.read_bytes() == content
     assert "meanwhile" in capsys.readouterr().out
 
 
 def test_folder_that_is_all_labelled_is_told(photos):
     with pytest.raises(CellCountError, match="has labelled every photo"):
-        prelabel.prelabel(photos[0].parent, SHIPPED)
+        prelabelling.prelabel(photos[0].parent, SHIPPED)
 
 
 def test_box_is_whole_and_inside():
-    box = prelabel._whole("cell", np.array([-0.4, 99.8, 7.6, 99.9]), (50, 100))
+    box = prelabelling._whole("cell", np.array([-0.4, 99.8, 7.6, 99.9]), (50, 100))
     assert box == voc.Box("cell", 0, 99, 8, 100)
