@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cellcount import cli_labels
 from cellcount.errors import CellCountError
@@ -63,8 +62,6 @@ def _parser() -> argparse.ArgumentParser:
     crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
     crossval.set_defaults(run=_crossval)
 
-    _add_label(commands)
-
     data = commands.add_parser("data", help="download the walkthrough's real photos, 100 MB, once")
     data.add_argument("--folder", type=Path, default=Path("data/microalgae"))
     data.set_defaults(run=_data)
@@ -98,11 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_label(commands: Any) -> None:
-    label = commands.add_parser("label", help="draw boxes around cells with labelImg")
-    label.add_argument("folder", type=Path, nargs="?", help="photos (data/labeled)")
-    label.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="labels to offer")
-    label.set_defaults(run=_label)
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -154,10 +146,6 @@ def _crossval(options: argparse.Namespace) -> None:
     print(f"Table and pictures are in {options.out}.")
 
 
-def _label(options: argparse.Namespace) -> None:
-    from cellcount import folders, labelling
-
-    labelling.label(options.folder or folders.data_folder() / "labeled", options.classes)
 
 
 def _data(options: argparse.Namespace) -> None:

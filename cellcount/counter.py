@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from tqdm.auto import tqdm
 
 from cellcount import bridge
@@ -48,14 +49,20 @@ class Counter:
         size = tfms.A.resize_and_pad(loaded["img_size"])
         self._tfms = tfms.A.Adapter([*size, tfms.A.Normalize()])
 
-    def detect(self, photo: str | Path, threshold: float = LEAST_SCORE) -> dict[str, Any]:
+    def detect(
+        self, photo: str | Path | Image.Image, threshold: float = LEAST_SCORE
+    ) -> dict[str, Any]:
         """IceVision's ``end2end_detect``: all boxes above a threshold, in pixels of the photo.
+
+        Args:
+            photo: its path, or its upright pixels.
+            threshold: of the scores.
 
         Raises:
             PhotoError: the photo cannot be read.
         """
         return self._model_type.end2end_detect(
-            Path(photo),
+            photo if isinstance(photo, Image.Image) else Path(photo),
             self._tfms,
             self._model,
             class_map=self.class_map,

@@ -29,6 +29,7 @@ def test_help_names_every_command():
         "evaluate",
         "crossval",
         "label",
+        "prelabel",
         "data",
         "render",
         "pretrain",
