@@ -95,8 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-
-
 def _doctor(_: argparse.Namespace) -> int:
     from cellcount import doctor
 
@@ -144,8 +142,6 @@ def _crossval(options: argparse.Namespace) -> None:
     judging.tell(judged.result)
     print(f"Training took {max(judged.seconds) / 60:.1f} minutes at most.")
     print(f"Table and pictures are in {options.out}.")
-
-
 
 
 def _data(options: argparse.Namespace) -> None:
