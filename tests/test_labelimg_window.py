@@ -66,9 +66,10 @@ def labels(xml: Path) -> list[str]:
 
 def saved(window: Labelling, xml: Path, number: int, verified: str | None = None) -> np.ndarray:
     def is_saved() -> bool:
-        if not xml.exists():
+        try:
+            root = ElementTree.parse(xml).getroot()
+        except (FileNotFoundError, ElementTree.ParseError):  # not yet, or still the damaged one
             return False
-        root = ElementTree.parse(xml).getroot()
         return len(root.findall("object")) == number and root.get("verified") == verified
 
     until(is_saved, window.output)
