@@ -42,7 +42,7 @@ def frame(photo: NDArray[np.uint8], size: int | tuple[int, int]) -> Frame:
     height, width = photo.shape[:2]
     if isinstance(size, int):
         scale = size / max(width, height)
-        inner = round(width * scale), round(height * scale)
+        inner = max(1, round(width * scale)), max(1, round(height * scale))
         outer = size, size
     else:
         inner = outer = (size[0], size[1])

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +59,8 @@ def keep(checkpoint: Path, exported: Exported) -> Path | None:
                 archive.writestr("recipe.json", json.dumps(exported.recipe))
             part.replace(folder / name)
         except OSError:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             continue
         for old in folder.glob(f"{glob.escape(checkpoint.name)}.{'[0-9a-f]' * 16}{SUFFIX}"):
             if old.name != name:
