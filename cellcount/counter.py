@@ -27,8 +27,8 @@ class Counter:
             has learned about counting; there is no interval then.
         engine: what computes it: ``auto`` (OpenVINO where it is installed and the detector can be
             exported, else torch), ``openvino`` or ``torch``. All find the same boxes. The first
-            count with OpenVINO exports the detector, which takes a quarter of a minute; the export
-            is kept beside the checkpoint.
+            time, OpenVINO exports the detector, which takes a quarter of a minute; the export is
+            kept beside the checkpoint.
 
     Raises:
         CellCountError: the file is missing, damaged, or says too little to count with; or the
@@ -121,9 +121,7 @@ class Counter:
     def _prepare(self, photo: str | Path) -> Any:
         return self._engine.prepare(read_photo(photo))
 
-    def _read_ahead(
-        self, photos: list[str | Path]
-    ) -> Iterator[tuple[str | Path, "Future[Any]"]]:
+    def _read_ahead(self, photos: list[str | Path]) -> Iterator[tuple[str | Path, "Future[Any]"]]:
         """Each photo once it is read, while the next one, and no more, is being read."""
         with ThreadPoolExecutor(1) as pool:
             following = [pool.submit(self._prepare, photo) for photo in photos[:1]]

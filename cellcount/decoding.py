@@ -56,13 +56,13 @@ def decode(
     """
     test = recipe.test
     rows, labels = _candidates(outputs[0], recipe.levels, test["score_thr"], test["nms_pre"])
-    scores, boxes = outputs[0][rows, labels], outputs[1][rows]
+    raw, boxes = outputs[0][rows, labels], outputs[1][rows]
     if len(outputs) > 2:
-        scores = scores * outputs[2][rows]
-    kept, scores = suppress(boxes, scores, labels, test["nms"])
+        raw = raw * outputs[2][rows]
+    kept, scores = suppress(boxes, raw, labels, test["nms"])
     kept = kept[scores > threshold][: test["max_per_img"]]
-    scores = scores[: len(kept)]
-    return Detections(frame.to_photo(boxes[kept]), scores, labels[kept].astype(np.int64) + 1)
+    found = frame.to_photo(boxes[kept])
+    return Detections(found, scores[: len(kept)], labels[kept].astype(np.int64) + 1)
 
 
 def _candidates(

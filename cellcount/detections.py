@@ -17,7 +17,7 @@ class DetectedBox(NamedTuple):
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
         """All four edges."""
-        return tuple(self)
+        return self.xmin, self.ymin, self.xmax, self.ymax
 
 
 class Detections(NamedTuple):

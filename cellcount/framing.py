@@ -3,7 +3,7 @@
 Pixel for pixel that is Albumentations' LongestMaxSize and PadIfNeeded, without importing them.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,8 +15,8 @@ _PADDING = (124, 116, 104)  # the mean colour of ImageNet
 class Frame(NamedTuple):
     """A photo in the frame of a detector.
 
-    ``pixels`` is (H, W, 3), uint8, RGB. The photo, ``photo`` = (width, height) before, lies in it at
-    ``corner`` = (left, top) and is ``size`` = (width, height) there.
+    ``pixels`` is (H, W, 3), uint8, RGB. ``photo`` is the size (width, height) that the photo had;
+    in the frame it has the ``size`` (width, height) and lies at ``corner`` (left, top).
     """
 
     pixels: NDArray[np.uint8]
@@ -46,7 +46,7 @@ def frame(photo: NDArray[np.uint8], size: int | tuple[int, int]) -> Frame:
         outer = size, size
     else:
         inner = outer = (size[0], size[1])
-    resized = photo
+    resized: NDArray[Any] = photo
     if inner != (width, height):
         resized = cv2.resize(photo, inner, interpolation=cv2.INTER_LINEAR)
     left, top = (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2

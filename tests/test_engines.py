@@ -150,7 +150,7 @@ def saved(icevision, family, backbone, file, size, *, vary=False):
 
 @wants_openvino
 @pytest.mark.parametrize(("family", "backbone", "chosen"), FAMILIES)
-def test_families_find_what_icevision_finds(
+def test_families_find_what_icevision_finds(  # noqa: PLR0917
     family, backbone, chosen, icevision, photos, tmp_path, monkeypatch
 ):
     from icevision.models.checkpoint import model_from_checkpoint
@@ -179,9 +179,10 @@ def test_families_find_what_icevision_finds(
 def test_a_kept_export_counts_without_torch(small, photos):
     engines.load(small)
     assert len(list(small.parent.glob("small.pth.*.openvino"))) == 1
+    photo = str(list_photos(ROOT / "data" / "not_labeled")[0])
     program = (
         "import sys; from cellcount.counter import Counter; "
-        f"count = Counter({str(small)!r}).count({str(list_photos(ROOT / 'data/not_labeled')[0])!r});"
+        f"count = Counter({str(small)!r}).count({photo!r});"
         "print(count.n, *{'torch', 'mmdet', 'icevision', 'albumentations'} & set(sys.modules))"
     )
     said = subprocess.run(

@@ -23,9 +23,12 @@ _DEVIATION = (0.225, 0.224, 0.229)
 class DenseNetwork(nn.Module):
     """Pixels (1, H, W, 3), uint8, RGB, to the outputs that ``cellcount.decoding`` takes."""
 
-    def __init__(self, detector: nn.Module) -> None:
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, detector: Any) -> None:
         super().__init__()
-        self.detector = detector
+        self.detector: Any = detector
         self.levels: list[int] = []  # boxes of each level, once it has run
         self.register_buffer("mean", 255 * torch.tensor(_MEAN).view(1, 3, 1, 1))
         self.register_buffer("deviation", 255 * torch.tensor(_DEVIATION).view(1, 3, 1, 1))
@@ -133,20 +136,12 @@ def exportable() -> Iterator[None]:
             setattr(home, name, way)
 
 
-def _deform(
-    input: Tensor, offset: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, *_: Any
-) -> Tensor:
-    return deform_conv2d(input, offset, weight, None, stride, padding, dilation)
+def _deform(input: Tensor, offset: Tensor, weight: Tensor, *geometry: Any) -> Tensor:
+    return deform_conv2d(input, offset, weight, None, *geometry[:3])
 
 
-def _deform_modulated(
-    input: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *geometry: Any,
-) -> Tensor:
+def _deform_modulated(input: Tensor, offset: Tensor, mask: Tensor, *rest: Any) -> Tensor:
+    weight, bias, *geometry = rest
     return deform_conv2d(input, offset, weight, bias, *geometry[:3], mask)
 
 

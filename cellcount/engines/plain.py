@@ -1,4 +1,4 @@
-"""Any of IceVision's detectors as IceVision runs it, for those that have no dense head of mmdet's."""
+"""Any of IceVision's detectors as IceVision runs it, for those without a dense head of mmdet's."""
 
 from typing import Any
 
