@@ -217,7 +217,7 @@ def test_an_export_that_another_version_wrote_is_made_again(small):
     kept = cache.find(small)
     cache.keep(small, kept._replace(network=b"<net/>"))
     assert engines.load(small).name == "openvino"
-    assert cache.find(small).network == kept.network
+    assert cache.find(small).network.startswith(b"<?xml")
 
 
 @wants_openvino
