@@ -56,7 +56,7 @@ def judge(model: str | Path, folder: str | Path, out: str | Path) -> Evaluation:
     for photo in tqdm(photos, unit="photo", leave=False):
         labels = voc.read(photo.with_suffix(".xml")).boxes
         found = counter.detect(photo)
-        several = len(counter.class_map) > 2  # the background is one
+        several = len(counter.classes) > 1
         predicted.append(
             Prediction(
                 photo.name,

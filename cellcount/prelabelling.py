@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm.auto import tqdm
 
 from cellcount import voc, worth
@@ -39,23 +38,20 @@ class Prelabelled:
     reason: str = ""
 
 
-def draw(counter: Counter, photo: str | Path | Image.Image) -> Drawn:
+def draw(counter: Counter, photo: str | Path | NDArray[np.uint8]) -> Drawn:
     """The boxes that ``counter.count`` would count on a photo.
 
     Raises:
         PhotoError: the photo cannot be read.
     """
-    found = counter.detect(photo)["detection"]
-    scores = np.asarray(found["scores"], dtype=float)
-    order = np.argsort(-scores, kind="stable")
-    scores = scores[order]
+    found = counter.find(photo)
     if counter.calibration is None:
-        n, probable = int(np.sum(scores > counter.threshold)), scores
+        n, probable = int(np.sum(found.scores > counter.threshold)), found.scores
     else:
-        n, probable = counter.calibration.count(scores).n, counter.calibration.probability(scores)
-    boxes = np.array([box.xyxy for box in found["bboxes"]], dtype=float).reshape(-1, 4)[order]
-    labels = np.array(found["labels"], dtype=str)[order]
-    return Drawn(boxes[:n], scores[:n], labels[:n], worth.unsure(probable, n))
+        n = counter.calibration.count(found.scores).n
+        probable = counter.calibration.probability(found.scores)
+    labels = np.array([counter.classes[number - 1] for number in found.labels[:n]], dtype=str)
+    return Drawn(found.boxes[:n], found.scores[:n], labels, worth.unsure(probable, n))
 
 
 def prelabel(folder: str | Path, model: str | Path) -> list[Prelabelled]:
@@ -134,7 +130,7 @@ def _prelabel(counter: Counter, photo: Path, known: NDArray[np.float64]) -> list
     drawn = draw(counter, photo)
     size = photo_size(photo)
     # Mirrored at the diagonal, it is flipped and turned at once: x and y have changed places.
-    mirrored = Image.fromarray(np.ascontiguousarray(read_photo(photo).transpose(1, 0, 2)))
+    mirrored = np.ascontiguousarray(read_photo(photo).transpose(1, 0, 2))
     again = draw(counter, mirrored).boxes[:, [1, 0, 3, 2]]
     signs = worth.Signs(
         drawn.unsure,
