@@ -16,8 +16,9 @@ from PIL import Image
 
 from cellcount import voc
 from cellcount.errors import CellCountError
-from cellcount.order import in_order
-from cellcount.photos import list_photos, photo_size, read_photo
+from cellcount.labelling import known_classes
+from cellcount.order import by_a_person, in_order
+from cellcount.photos import photo_size, read_photo
 
 _SHOWN = 2400  # pixels of the longest side that the browser gets: a megabyte a photo
 _LEAST = 2  # pixels of the photo; less is a click, no box
@@ -47,8 +48,8 @@ def label(folder: str | Path, classes: Sequence[str] | None = None) -> VBox:
     Raises:
         CellCountError: there is no photo, or no kind of cell is known.
     """
-    photos = in_order(folder)
-    kinds = list(classes) if classes else _kinds(folder)
+    photos = sorted(in_order(folder), key=by_a_person)  # what is done comes last
+    kinds = list(classes) if classes else known_classes(folder)
     if not kinds:
         raise CellCountError(
             f"Nothing in {folder} is labelled yet, so say what your cells are called: "
@@ -193,17 +194,6 @@ def to_photo(
             truncated, difficult = (box.get(flag, False) for flag in ("truncated", "difficult"))
             found.append(voc.Box(box["label"], xmin, ymin, xmax, ymax, truncated, difficult))
     return tuple(found)
-
-
-def _kinds(folder: str | Path) -> list[str]:
-    """The kinds of cells that the labels in a folder name; damaged files are told later."""
-    named: set[str] = set()
-    for photo in list_photos(folder):
-        try:
-            named |= {box.label for box in voc.read(photo.with_suffix(".xml")).boxes}
-        except voc.AnnotationError:
-            continue
-    return sorted(named)
 
 
 def _warning(error: Exception) -> str:

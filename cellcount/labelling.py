@@ -16,32 +16,12 @@ from pathlib import Path
 from cellcount import packages, voc
 from cellcount.errors import CellCountError
 from cellcount.labelimg import screen
-from cellcount.photos import list_photos
+from cellcount.order import in_order
 
-ORDER = ".cellcount-order.txt"
 SHIPPED_CLASS = "Microalgae"
 
 _ROOT = Path(__file__).resolve().parent.parent
 _IN_BROWSER = "label in the browser, in JupyterLab (README.md tells how)"
-
-
-def photos_in_order(folder: str | Path) -> list[Path]:
-    """List the folder's photos, those that most deserve a look first.
-
-    Their order is the one of the file ``.cellcount-order.txt`` in the folder, a photo's name a
-    line; photos that it does not name follow by name.
-
-    Raises:
-        CellCountError: there is no such folder, or it holds no photo.
-    """
-    folder = Path(folder)
-    photos = list_photos(folder)
-    try:
-        lines = (folder / ORDER).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # mostly there is none, and any order will do
-        lines = []
-    place = {name.strip(): number for number, name in enumerate(lines)}
-    return sorted(photos, key=lambda photo: place.get(photo.name, len(lines)))
 
 
 def known_classes(folder: str | Path) -> list[str]:
@@ -70,7 +50,7 @@ def label(folder: str | Path, classes: Sequence[str] = ()) -> None:
             ended by itself.
     """
     folder = Path(folder)
-    photos = photos_in_order(folder)
+    photos = in_order(folder)
     _refuse_shared_names(photos)
     if not os.access(folder, os.W_OK):
         raise CellCountError(f"You may not write to {folder}: copy it to a place of your own.")

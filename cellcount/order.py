@@ -17,18 +17,18 @@ def write_order(folder: str | Path, photos: Sequence[Path]) -> None:
 
 
 def in_order(folder: str | Path) -> list[Path]:
-    """The photos of a folder: first those nobody has labelled or confirmed, then the others.
-
-    Both parts go by the order that ``prelabel`` has kept, and then by name.
+    """The photos of a folder, in the order that ``prelabel`` has kept; others follow by name.
 
     Raises:
         CellCountError: there is no such folder, or it holds no photo.
     """
     photos = list_photos(folder)
-    file = Path(folder) / ORDER
-    names = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    place = {name: number for number, name in enumerate(names)}
-    return sorted(photos, key=lambda photo: (by_a_person(photo), place.get(photo.name, len(names))))
+    try:
+        lines = (Path(folder) / ORDER).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # mostly there is none, and any order will do
+        lines = []
+    place = {name.strip(): number for number, name in enumerate(lines)}
+    return sorted(photos, key=lambda photo: place.get(photo.name, len(lines)))
 
 
 def by_a_person(photo: Path) -> bool:

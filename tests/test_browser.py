@@ -106,6 +106,14 @@ def test_photos_come_in_the_kept_order_and_kinds_from_the_labels(folder):
     assert view.children[3].children[0].classes == ["cell"]
 
 
+def test_what_a_person_has_labelled_comes_last(folder):
+    for name in ("c", "a"):
+        photo = folder / f"{name}.png"
+        voc.write(folder / f"{name}.xml", voc.Annotation(photo.name, 90, 60, ()))
+    view = cc.label(folder, classes=["cell"])
+    assert "b.jpg" in view.children[1].children[2].value
+
+
 def test_unreadable_photo_and_damaged_labels_are_named_and_kept(folder):
     (folder / "broken.jpg").write_bytes(b"no")
     (folder / "a.xml").write_text("<annotation>")

@@ -18,21 +18,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def names(folder: Path) -> list[str]:
-    return [photo.name for photo in labelling.photos_in_order(folder)]
-
-
 def label(folder: Path, stem: str, *labels: str) -> None:
     boxes = tuple(voc.Box(name, 1, 1, 9, 9) for name in labels)
     voc.write(folder / f"{stem}.xml", voc.Annotation(f"{stem}.png", 40, 30, boxes))
-
-
-def test_photos_follow_the_order_file_then_their_names(folder: Path) -> None:
-    assert names(folder) == ["a.jpg", "c9.png", "c10.png"]
-    (folder / labelling.ORDER).write_text("c10.png\r\ngone.png\n\n", encoding="utf-8")
-    assert names(folder) == ["c10.png", "a.jpg", "c9.png"]
-    (folder / labelling.ORDER).write_bytes(b"\xff\xfe\x00nonsense")
-    assert names(folder) == ["a.jpg", "c9.png", "c10.png"]
 
 
 def test_the_folders_labels_come_most_frequent_first(folder: Path) -> None:

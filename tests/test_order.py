@@ -1,4 +1,4 @@
-"""Photos come in the kept order; what a person has labelled comes last."""
+"""Photos come in the kept order, and whose work a label is."""
 
 import pytest
 from PIL import Image
@@ -26,14 +26,17 @@ def test_without_an_order_people_count(photos):
     assert _names(photos) == ["1", "2", "3", "10"]
 
 
-def test_kept_order_comes_first_and_what_is_labelled_last(photos):
+def test_kept_order_comes_first(photos):
     write_order(photos, [photos / "10.png", photos / "2.png", photos / "gone.png"])
     assert _names(photos) == ["10", "2", "1", "3"]
-    _label(photos / "10.png", True)
-    _label(photos / "1.png", None)
-    _label(photos / "2.png", False)
-    assert _names(photos) == ["2", "3", "10", "1"]
     assert (photos / ".cellcount-order.txt").read_text() == "10.png\n2.png\ngone.png\n"
+
+
+def test_damaged_order_is_no_order(photos):
+    (photos / ".cellcount-order.txt").write_bytes(b"\xff\xfe\x00nonsense")
+    assert _names(photos) == ["1", "2", "3", "10"]
+    (photos / ".cellcount-order.txt").write_bytes(b"10.png\r\n")
+    assert _names(photos) == ["10", "1", "2", "3"]
 
 
 @pytest.mark.parametrize(("verified", "persons"), [(None, True), (True, True), (False, False)])

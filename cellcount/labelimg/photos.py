@@ -10,7 +10,7 @@ from PyQt5.QtGui import QImage
 
 from cellcount.bridge.spans import loaded, span
 from cellcount.labelimg.boxes import UNCONFIRMED
-from cellcount.labelling import photos_in_order
+from cellcount.order import in_order
 from cellcount.photos import PhotoError, read_photo
 
 _ARCHIVED = "never: labelImg is archived"
@@ -101,7 +101,7 @@ def photos_come_in_any_order() -> Iterator[None]:
     import_dir_images = window.import_dir_images
 
     def scan(_: Any, folder: str) -> list[str]:
-        return [os.path.abspath(photo) for photo in photos_in_order(folder)]  # noqa: PTH100
+        return [os.path.abspath(photo) for photo in in_order(folder)]  # noqa: PTH100
 
     @wraps(import_dir_images)
     def import_photos(self: Any, folder: str) -> None:
