@@ -158,10 +158,14 @@ def test_a_mosaic_is_counted_as_its_photos_are(mosaic, tmp_path, capsys):
     assert count.low <= sum(each) <= count.high
 
     table = tmp_path / "counts.csv"
-    counting = ["count", str(SHIPPED), str(mosaic / "whole.png"), str(mosaic / "0.png")]
+    (tmp_path / "broken.png").write_bytes((mosaic / "0.png").read_bytes()[:2000])
+    photos = [mosaic / "whole.png", tmp_path / "broken.png", mosaic / "0.png"]
+    counting = ["count", str(SHIPPED), *map(str, photos)]
     assert cli.main([*counting, "--table", str(table), "--tile", "1024"]) == 0
     assert read_counts(table) == {"whole.png": count.n, "0.png": each[0]}
-    assert f"{count.n:6}  {count.low:4} to {count.high:4}" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert f"{count.n:6}  {count.low:4} to {count.high:4}" in said.out
+    assert "broken.png" in said.out + said.err
 
 
 def test_a_tile_larger_than_the_photo_changes_nothing(mosaic):
