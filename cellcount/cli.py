@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cellcount import cli_labels
 from cellcount.errors import CellCountError
@@ -39,18 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out"), help="where results go (out)")
     demo.set_defaults(run=_demo)
 
-    count = commands.add_parser("count", help="count cells on photos with a trained model")
-    count.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
-    count.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
-    count.add_argument("--table", type=Path, default=Path("out/counts.csv"), help="CSV to write")
-    count.add_argument("--threshold", type=float, help="in the place of the model's own")
-    count.set_defaults(run=_count)
-
-    evaluate = commands.add_parser("evaluate", help="judge a trained model on labelled photos")
-    evaluate.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
-    evaluate.add_argument("folder", type=Path, help="labelled photos it has not learned from")
-    evaluate.add_argument("--out", type=Path, default=Path("out/evaluation"), help="for pictures")
-    evaluate.set_defaults(run=_evaluate)
+    _add_counting(commands)
 
     crossval = commands.add_parser(
         "crossval", help="train several times, judge each on the photos it did not see"
@@ -95,6 +85,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_counting(commands: Any) -> None:
+    count = commands.add_parser("count", help="count cells on photos with a trained model")
+    count.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
+    count.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
+    count.add_argument("--table", type=Path, default=Path("out/counts.csv"), help="CSV to write")
+    count.add_argument("--threshold", type=float, help="in the place of the model's own")
+    count.add_argument(
+        "--tile", type=int, metavar="PIXELS", help="cut large photos into squares of this side"
+    )
+    count.set_defaults(run=_count)
+
+    evaluate = commands.add_parser("evaluate", help="judge a trained model on labelled photos")
+    evaluate.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
+    evaluate.add_argument("folder", type=Path, help="labelled photos it has not learned from")
+    evaluate.add_argument("--out", type=Path, default=Path("out/evaluation"), help="for pictures")
+    evaluate.set_defaults(run=_evaluate)
+
+    for command in (count, evaluate):
+        command.add_argument(
+            "--engine",
+            default="auto",
+            help="what computes the model: auto, openvino or torch (auto)",
+        )
+
+
 def _doctor(_: argparse.Namespace) -> int:
     from cellcount import doctor
 
@@ -116,7 +131,8 @@ def _count(options: argparse.Namespace) -> None:
 
     from cellcount.counter import Counter
 
-    for one in Counter(options.model, options.threshold).count_all(photos, options.table):
+    counter = Counter(options.model, options.threshold, options.engine)
+    for one in counter.count_all(photos, options.table, options.tile):
         interval = "" if one.low is None else f"  {one.low:4} to {one.high:4}"
         print(f"{one.n:6}{interval}  {one.photo}")
     print(f"The table is {options.table}.")
@@ -125,7 +141,7 @@ def _count(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from cellcount import judging
 
-    judging.tell(judging.judge(options.model, options.folder, options.out))
+    judging.tell(judging.judge(options.model, options.folder, options.out, options.engine))
     print(f"Table and pictures are in {options.out}.")
 
 

@@ -1,9 +1,9 @@
 """A trained checkpoint that counts photos: one, or a folder of them."""
 
 import csv
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cellcount import bridge, engines
 from cellcount.calibration import Calibration
 from cellcount.counting import Count
 from cellcount.detections import Detections
+from cellcount.engines.tiled import TiledEngine
 from cellcount.errors import CellCountError
 from cellcount.photos import PhotoError, photo_size, read_photo
 from cellcount.training import LEAST_SCORE
@@ -22,6 +23,14 @@ from cellcount.training import LEAST_SCORE
 
 class Counter:
     """The detector in a checkpoint that train.ipynb saved, ready to count.
+
+    It shrinks each photo to the image size that it was trained with. Where that would leave cells
+    only a few pixels wide, as on a whole slide stitched of many fields, count with ``tile``: the
+    photo is cut into overlapping squares of so many of its pixels a side, each is shrunken by
+    itself, and each cell is counted once (:mod:`cellcount.tiles`). A tile should look like a photo
+    that the detector has learned from, with cells as large beside it: for a stitched slide that is
+    the side of one field. It must be four times as long as the longest cell. The interval trusts
+    that the tiles are such photos.
 
     Args:
         checkpoint: the file; class names, image size, backbone and calibration come from its meta.
@@ -70,18 +79,24 @@ class Counter:
         return ClassMap(self.classes)
 
     def find(
-        self, photo: str | Path | NDArray[np.uint8], threshold: float = LEAST_SCORE
+        self,
+        photo: str | Path | NDArray[np.uint8],
+        threshold: float = LEAST_SCORE,
+        tile: int | None = None,
     ) -> Detections:
         """All boxes above a threshold, as arrays.
 
         Args:
             photo: its path, or its upright pixels (height, width, 3).
             threshold: of the scores.
+            tile: pixels a side, if the photo is to be cut into tiles.
 
         Raises:
             PhotoError: the photo cannot be read.
+            CellCountError: such tiles cannot be counted.
         """
-        return self._engine.find(self._prepare(photo), threshold)
+        engine = self._on_tiles(tile)
+        return engine.find(_prepare(engine, photo), threshold)
 
     def detect(self, photo: str | Path, threshold: float = LEAST_SCORE) -> dict[str, Any]:
         """What IceVision's ``end2end_detect`` returns: all boxes above a threshold.
@@ -91,15 +106,23 @@ class Counter:
         """
         return self.find(photo, threshold).as_icevision(self.classes, *photo_size(photo))
 
-    def count(self, photo: str | Path) -> Count:
+    def count(self, photo: str | Path, tile: int | None = None) -> Count:
         """Count the cells on one photo.
+
+        Args:
+            photo: its path.
+            tile: pixels a side, if the photo is to be cut into tiles.
 
         Raises:
             PhotoError: the photo cannot be read.
+            CellCountError: such tiles cannot be counted.
         """
-        return self._count(photo, self._prepare(photo))
+        engine = self._on_tiles(tile)
+        return self._count(engine, photo, _prepare(engine, photo))
 
-    def count_all(self, photos: Iterable[str | Path], table: str | Path) -> list[Count]:
+    def count_all(
+        self, photos: Iterable[str | Path], table: str | Path, tile: int | None = None
+    ) -> list[Count]:
         """Count many photos, with a progress bar; each count is in ``table`` as soon as it is made.
 
         A photo that cannot be read is named with its reason and left out.
@@ -107,17 +130,24 @@ class Counter:
         Args:
             photos: paths of photos.
             table: CSV to write, columns photo, count, low and high; an older one is replaced.
+            tile: pixels a side, if the photos are to be cut into tiles.
+
+        Raises:
+            CellCountError: such tiles cannot be counted.
         """
+        engine = self._on_tiles(tile)
         Path(table).parent.mkdir(parents=True, exist_ok=True)
         counts = []
         listed = list(photos)
         with Path(table).open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["photo", "count", "low", "high"])
-            ahead = self._read_ahead(listed)
-            for photo, prepared in tqdm(ahead, total=len(listed), unit="photo", leave=False):
+            # Of photos so large that they need tiles, only one is in memory.
+            prepare = partial(_prepare, engine)
+            each = _in_turn(listed, prepare) if tile else _read_ahead(listed, prepare)
+            for photo, prepared in tqdm(each, total=len(listed), unit="photo", leave=False):
                 try:
-                    one = self._count(photo, prepared.result())
+                    one = self._count(engine, photo, prepared())
                 except PhotoError as error:
                     tqdm.write(f"Left out: {error}")
                     continue
@@ -126,20 +156,37 @@ class Counter:
                 file.flush()
         return counts
 
-    def _prepare(self, photo: str | Path | NDArray[np.uint8]) -> Any:
-        return self._engine.prepare(photo if isinstance(photo, np.ndarray) else read_photo(photo))
+    def _on_tiles(self, tile: int | None) -> engines.Engine:
+        return self._engine if tile is None else TiledEngine(self._engine, tile)
 
-    def _read_ahead(self, photos: list[str | Path]) -> Iterator[tuple[str | Path, "Future[Any]"]]:
-        """Each photo once it is read, while the next one, and no more, is being read."""
-        with ThreadPoolExecutor(1) as pool:
-            following = [pool.submit(self._prepare, photo) for photo in photos[:1]]
-            for number, photo in enumerate(photos):
-                present = following.pop()
-                present.exception()  # waits
-                following += [pool.submit(self._prepare, next) for next in photos[number + 1 :][:1]]
-                yield photo, present
-
-    def _count(self, photo: str | Path, prepared: Any) -> Count:
+    def _count(self, engine: engines.Engine, photo: str | Path, prepared: Any) -> Count:
         least = self.threshold if self.calibration is None else LEAST_SCORE
-        found = self._engine.find(prepared, least)
+        found = engine.find(prepared, least)
         return Count.of(photo, found.boxes, found.scores, self.calibration)
+
+
+_Prepare = Callable[[str | Path], Any]
+
+
+def _prepare(engine: engines.Engine, photo: str | Path | NDArray[np.uint8]) -> Any:
+    return engine.prepare(photo if isinstance(photo, np.ndarray) else read_photo(photo))
+
+
+def _in_turn(
+    photos: list[str | Path], prepare: _Prepare
+) -> Iterator[tuple[str | Path, Callable[[], Any]]]:
+    """Each photo, and what reads it."""
+    return ((photo, partial(prepare, photo)) for photo in photos)
+
+
+def _read_ahead(
+    photos: list[str | Path], prepare: _Prepare
+) -> Iterator[tuple[str | Path, Callable[[], Any]]]:
+    """Each photo once it is read, while the next one, and no more, is being read."""
+    with ThreadPoolExecutor(1) as pool:
+        following = [pool.submit(prepare, photo) for photo in photos[:1]]
+        for number, photo in enumerate(photos):
+            present = following.pop()
+            present.exception()  # waits
+            following += [pool.submit(prepare, next) for next in photos[number + 1 :][:1]]
+            yield photo, present.result

@@ -39,36 +39,39 @@ def labelled_photos(folder: str | Path, *, tell: bool = False) -> list[Path]:
     return [photo for photo in photos if photo.with_suffix(".xml") in labels]
 
 
-def judge(model: str | Path, folder: str | Path, out: str | Path) -> Evaluation:
+def judge(
+    model: str | Path, folder: str | Path, out: str | Path, engine: str = "auto"
+) -> Evaluation:
     """Judge a checkpoint on photos that it has not learned from, and write what came of it.
 
     Args:
         model: checkpoint saved by train.ipynb.
         folder: labelled photos.
         out: gets a table, the plots, and each photo with its misses and false alarms.
+        engine: what computes the model, as :class:`cellcount.counter.Counter` takes it.
 
     Raises:
-        CellCountError: no photo is labelled, or a file cannot be read.
+        CellCountError: no photo is labelled, a file cannot be read, or the engine cannot be used.
     """
     photos = labelled_photos(folder, tell=True)
-    counter = Counter(model)
+    counter = Counter(model, engine=engine)
+    names, several = np.array(counter.classes, dtype=str), len(counter.classes) > 1
     predicted, counts = [], []
     for photo in tqdm(photos, unit="photo", leave=False):
         labels = voc.read(photo.with_suffix(".xml")).boxes
-        found = counter.detect(photo)
-        several = len(counter.classes) > 1
+        found = counter.find(photo)
         predicted.append(
             Prediction(
                 photo.name,
-                np.array([box.xyxy for box in found["detection"]["bboxes"]]).reshape(-1, 4),
-                np.asarray(found["detection"]["scores"], dtype=float),
+                found.boxes,
+                found.scores,
                 np.array([(b.xmin, b.ymin, b.xmax, b.ymax) for b in labels]).reshape(-1, 4),
-                np.array(found["detection"]["labels"], dtype=str) if several else None,
+                names[found.labels - 1] if several else None,
                 np.array([b.label for b in labels], dtype=str) if several else None,
             )
         )
         if counter.calibration is not None:
-            one = Count.from_detection(photo, found, counter.calibration)
+            one = Count.of(photo, found.boxes, found.scores, counter.calibration)
             counts.append(Estimate(one.n, one.low or 0, one.high or 0))
     threshold = counter.calibration.threshold_f1 if counter.calibration else counter.threshold
     result = evaluate(predicted, threshold, counts=counts or None)

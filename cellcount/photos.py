@@ -199,7 +199,7 @@ def _rgb(path: Path, image: Image.Image) -> Image.Image:
     if image.mode in ("RGB", "RGBA") and _bits_per_channel(path, image) == 16:
         image = _deep_colour(path, image)
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")  # which copies in any case
     image = image.convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image).convert("RGB")

@@ -1,15 +1,21 @@
 """A trained model on labelled photos: the shipped one, on rendered and on real photos."""
 
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from cellcount import cli, voc
+from cellcount import cli, judging, voc
 from cellcount.counter import Counter
+from cellcount.detections import Detections
+from cellcount.engines import intel
 from cellcount.judging import judge
 from cellcount.pretrain import SHIPPED
 from cellcount.render import render_folder
+
+from .conftest import ROOT
 
 
 def test_command_prints_and_writes(tmp_path, capsys):
@@ -32,6 +38,46 @@ def test_command_prints_and_writes(tmp_path, capsys):
     off = [abs(int(row["error"])) / int(row["labelled"]) for row in rows]
     assert summary["mape"] == pytest.approx(100 * np.mean(off))
     assert (out / f"{photos[0].stem}.jpg").stat().st_size > 20_000
+
+
+@pytest.mark.skipif(not intel.installed(), reason="OpenVINO is not installed")
+def test_a_kept_export_is_judged_without_torch(tmp_path):
+    render_folder(tmp_path / "photos", photos=1, seed=11, size=256, cells=(20, 40))
+    Counter(SHIPPED)  # exports it, if no test has before
+    program = (
+        "import sys; from cellcount.judging import judge; "
+        f"result = judge({str(SHIPPED)!r}, {str(tmp_path / 'photos')!r}, {str(tmp_path)!r}); "
+        "print(len(result.photos), *{'torch', 'mmdet', 'icevision'} & set(sys.modules))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == ["1"]
+
+
+@pytest.mark.parametrize(("numbers", "ap50"), [([1, 2, 2], 1), ([2, 1, 1], 0)])
+def test_kinds_of_cells_are_told_apart(numbers, ap50, tmp_path, monkeypatch):
+    """A detector that finds every box, and calls it by its kind or by the other one."""
+    (photo,) = render_folder(tmp_path / "photos", photos=1, seed=11, size=256, cells=(3, 3))
+    edges = [(20, 20, 60, 40), (90, 100, 140, 120), (30, 180, 50, 230)]
+    kinds = ["bud", "yeast", "yeast"]
+    boxes = tuple(voc.Box(kind, *box) for kind, box in zip(kinds, edges, strict=True))
+    voc.write(photo.with_suffix(".xml"), voc.Annotation(photo.name, 256, 256, boxes))
+
+    class Fake:
+        classes, calibration, threshold = ["bud", "yeast"], None, 0.5
+
+        def __init__(self, model, engine):
+            assert (model, engine) == (SHIPPED, "torch")
+
+        def find(self, photo):
+            return Detections(np.array(edges, float), np.array([0.9, 0.8, 0.7]), np.array(numbers))
+
+    monkeypatch.setattr(judging, "Counter", Fake)
+    options = [str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--engine", "torch"]
+    assert cli.main(["evaluate", str(SHIPPED), *options]) == 0
+    with (tmp_path / "out" / "summary.csv").open(newline="") as file:
+        assert float(dict(csv.reader(file))["ap50"]) == pytest.approx(ap50)
 
 
 def test_folder_without_labels_is_told(tmp_path, capsys):

@@ -30,12 +30,14 @@ class Engine(Protocol):
     """A detector that is ready to run.
 
     ``name`` says what computes it, ``classes`` are its classes without the background, ``meta`` is
-    what its checkpoint says about counting.
+    what its checkpoint says about counting. ``img_size`` is what each photo is resized to: a number
+    of pixels a side, or (width, height).
     """
 
     name: str
     classes: list[str]
     meta: dict[str, Any]
+    img_size: int | tuple[int, int]
 
     def prepare(self, photo: NDArray[np.uint8]) -> Any:
         """What can be done to a photo (height, width, 3) while another one is being computed."""

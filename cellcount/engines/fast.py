@@ -27,11 +27,12 @@ class FastEngine:
         run: Callable[[NDArray[np.uint8]], Sequence[NDArray[np.float32]]],
     ) -> None:
         self.name, self.classes, self.meta = name, recipe.classes, recipe.meta
+        self.img_size = recipe.img_size
         self._recipe, self._run = recipe, run
 
     def prepare(self, photo: NDArray[np.uint8]) -> Frame:
         """What can be done to a photo (height, width, 3) while another one is being computed."""
-        return frame(photo, self._recipe.img_size)
+        return frame(photo, self.img_size)
 
     def find(self, prepared: Frame, threshold: float) -> Detections:
         """The boxes with a score above the threshold, in pixels of the photo."""

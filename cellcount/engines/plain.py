@@ -25,7 +25,8 @@ class PlainEngine:
         self._class_map = loaded["class_map"]
         self.classes = [str(name) for name in self._class_map.get_classes()[1:]]
         self._model, self._model_type = loaded["model"], loaded["model_type"]
-        size = tfms.A.resize_and_pad(loaded["img_size"])
+        self.img_size = loaded["img_size"]
+        size = tfms.A.resize_and_pad(self.img_size)
         self._tfms = tfms.A.Adapter([*size, tfms.A.Normalize()])
 
     def prepare(self, photo: NDArray[np.uint8]) -> Image.Image:
