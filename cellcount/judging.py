@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from cellcount import plots, voc
 from cellcount.calibration import Estimate
-from cellcount.checks import ready_to_train
+from cellcount.checks import check, refuse_errors
 from cellcount.confirmed import confirmed
 from cellcount.counter import Counter
 from cellcount.counting import Count
@@ -29,7 +29,7 @@ def labelled_photos(folder: str | Path, *, tell: bool = False) -> list[Path]:
     Raises:
         CellCountError: there is none, or the folder holds mistakes: it lists them.
     """
-    ready_to_train(folder)
+    refuse_errors(check(folder))
     photos = [photo for photo in list_photos(folder) if photo.with_suffix(".xml").is_file()]
     if not photos:
         raise CellCountError(
