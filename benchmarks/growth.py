@@ -1,0 +1,140 @@
+"""How time and memory grow with cells, megapixels and photos, for the shipped detector."""
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from benchmarks.counting import CHECKPOINT
+from benchmarks.effort import Effort
+from benchmarks.interleave import NotMeasuredError, Worker, interleave, ready
+from benchmarks.photos import BUNDLED, mosaic, true_count
+from benchmarks.table import Growth
+
+_SIDE = 2800  # pixels of the photos whose cells grow in number
+
+
+def measure(effort: Effort) -> list[Growth]:
+    """One after the other, each in a process of its own."""
+    with TemporaryDirectory() as folder:
+        return [
+            _cells(effort, Path(folder)),
+            _candidates(effort),
+            _megapixels(effort, Path(folder)),
+            _photos(effort),
+        ]
+
+
+def _cells(effort: Effort, folder: Path) -> Growth:
+    side, across = (1024, (1, 2)) if effort.quick else (_SIDE, (1, 2, 3, 5))
+    photos = {true_count(n): mosaic(folder / f"{n}.jpg", side, n) for n in across}
+    return _grow(
+        "cells on a photo",
+        f"bundled photos in ever more rows and columns on one of {side} px, as labelled; the "
+        "detector finds less of them as they shrink",
+        Worker(prepare_counting),
+        {number: [str(photo)] for number, photo in photos.items()},
+        effort.repeats(5),
+    )
+
+
+def _candidates(effort: Effort) -> Growth:
+    return _grow(
+        "boxes to weigh",
+        "made-up scores made into a count and its interval, without detecting",
+        Worker(prepare_weighing),
+        {number: [number] for number in ((20, 200) if effort.quick else (20, 200, 2000))},
+        effort.repeats(5),
+    )
+
+
+def _megapixels(effort: Effort, folder: Path) -> Growth:
+    sizes = (1, 4) if effort.quick else (1, 10, 50, 199)
+    bar = tqdm(sizes, desc="enlarging a photo", unit="photo", leave=False)
+    photos = {n: mosaic(folder / f"{n}-megapixels.jpg", int(math.sqrt(n * 1e6))) for n in bar}
+    return _grow(
+        "megapixels",
+        "one bundled photo, enlarged",
+        Worker(prepare_counting),
+        {number: [str(photo)] for number, photo in photos.items()},
+        effort.repeats(3),
+    )
+
+
+def _photos(effort: Effort) -> Growth:
+    numbers = (1, 4) if effort.quick else (1, 10, 100, 1000) if effort.full else (1, 10, 100)
+    return _grow(
+        "photos",
+        f"the {len(BUNDLED)} bundled ones of 1024 px again and again into one table, "
+        "without loading the detector",
+        Worker(prepare_table),
+        {number: [number] for number in numbers},
+        effort.repeats(2),
+    )
+
+
+def _grow(
+    unit: str, how: str, worker: Worker, points: dict[int, Sequence[object]], repeats: int
+) -> Growth:
+    try:
+        with ready(only=worker):
+            worker.run(*next(iter(points.values())))  # warms up
+            found = interleave(
+                {number: partial(worker.run, *given) for number, given in points.items()},
+                repeats,
+                warm_ups=0,
+            )
+    except NotMeasuredError as reason:
+        return Growth(unit, how, reason=str(reason))
+    # The first round goes from few to many, before the process has held what many need.
+    return Growth(
+        unit,
+        how,
+        [(n, runs.seconds, runs.runs[0].peak, str(runs.answers[-1])) for n, runs in found.items()],
+    )
+
+
+def prepare_counting() -> Callable[[str], str]:
+    """Counts one photo; it answers with the count and its interval."""
+    from cellcount import Counter
+
+    counter = Counter(CHECKPOINT)
+    return lambda photo: str(counter.count(photo))
+
+
+def prepare_table() -> Callable[[int], int]:
+    """Counts many photos into a table; it answers with the number of cells on all."""
+    from cellcount import Counter
+
+    counter = Counter(CHECKPOINT)
+
+    def count(number: int) -> int:
+        photos = [BUNDLED[i % len(BUNDLED)] for i in range(number)]
+        with TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):  # its progress bar
+            counts = counter.count_all(photos, Path(folder) / "counts.csv")
+        return sum(one.n for one in counts)
+
+    return count
+
+
+def prepare_weighing() -> Callable[[int], str]:
+    """Weighs as many scores as it is told, half of them sure; it answers with the count."""
+    import numpy as np
+
+    from cellcount import Counter
+
+    calibration = Counter(CHECKPOINT).calibration
+    if calibration is None:
+        raise NotMeasuredError("the shipped detector has learned no interval")
+
+    def weigh(number: int) -> str:
+        scores = np.random.default_rng(0).beta(0.5, 0.5, number)
+        n, low, high = calibration.count(scores, 0.95)
+        return f"{n} ({low} to {high})"
+
+    return weigh
