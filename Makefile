@@ -1,7 +1,7 @@
 # Every target works in the environment that icevision_install.sh installs into: the active one, or .venv.
 PY = $(shell bash icevision_install.sh --which)
 
-.PHONY: help setup dev demo test test-all lab lint address clean distclean
+.PHONY: help setup dev demo test test-all lab label lint address clean distclean
 
 help:  ## lists what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -11,6 +11,7 @@ setup:  ## installs everything (quick when it is there)
 
 dev: setup
 	@$(PY) -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@bash tests/xvfb_packages.sh
 
 demo: setup  ## runs both notebooks on the bundled photos and prints the counts
 	$(PY) -m cellcount demo
@@ -23,6 +24,9 @@ test-all: dev  ## runs all tests, the notebooks from top to bottom among them
 
 lab: setup  ## opens the notebooks in JupyterLab
 	$(PY) -m jupyterlab
+
+label: setup  ## opens labelImg on photos: make label FOLDER=my/labeled
+	$(PY) -m cellcount label $(if $(FOLDER),"$(FOLDER)")
 
 lint: dev  ## checks style, formatting and types
 	$(PY) -m ruff check .

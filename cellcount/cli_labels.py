@@ -1,4 +1,4 @@
-"""The commands on labels: check, import and export; as in :mod:`cellcount.cli`."""
+"""The commands on labels: drawing, checking and exchanging them; as in :mod:`cellcount.cli`."""
 
 import argparse
 import shlex
@@ -14,6 +14,28 @@ def add(commands: Any) -> None:
     Args:
         commands: what argparse's ``add_subparsers`` returned.
     """
+    label = commands.add_parser("label", help="draw boxes around cells with labelImg")
+    label.add_argument("folder", type=Path, nargs="?", help="photos (data/labeled)")
+    label.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="labels to offer")
+    label.set_defaults(run=_label)
+
+    prelabel = commands.add_parser("prelabel", help="let a model draw boxes for you to correct")
+    prelabel.add_argument("folder", type=Path, help="photos, some of them perhaps labelled")
+    prelabel.add_argument(
+        "--model",
+        type=Path,
+        default=Path("models/model_checkpoint.pth"),
+        help="checkpoint saved by train.ipynb (models/model_checkpoint.pth)",
+    )
+    prelabel.add_argument(
+        "--measure",
+        type=int,
+        metavar="N",
+        help="write nothing; train on N labelled photos, say how much work the others leave",
+    )
+    prelabel.add_argument("--epochs", type=int, help="of that training")
+    prelabel.set_defaults(run=_prelabel)
+
     check = commands.add_parser("check", help="look for mistakes in labelled photos, or mend them")
     check.add_argument("folder", type=Path, help="photos with their XML beside them")
     check.add_argument(
@@ -32,6 +54,29 @@ def add(commands: Any) -> None:
     export.add_argument("target", type=Path, help="folder to make")
     export.add_argument("--format", choices=FORMATS, required=True)
     export.set_defaults(run=_export)
+
+
+def _label(options: argparse.Namespace) -> None:
+    from cellcount import folders, labelling
+
+    labelling.label(options.folder or folders.data_folder() / "labeled", options.classes)
+
+
+def _prelabel(options: argparse.Namespace) -> None:
+    if options.measure is not None:
+        from cellcount import labour
+
+        epochs = options.epochs or labour.EPOCHS
+        labour.tell(labour.measure(options.folder, options.measure, epochs=epochs))
+        return
+    from cellcount import prelabelling
+
+    prelabelling.tell(prelabelling.prelabel(options.folder, options.model))
+    print(
+        "Correct the boxes in this order, in labelImg or in a notebook with "
+        f"cc.label({str(options.folder)!r}). Nothing learns from a photo until you confirm it: "
+        "space in labelImg, Submit in the notebook."
+    )
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -55,8 +55,28 @@ class Count:
         """
         scores = np.asarray(found["detection"]["scores"], dtype=float)
         boxes = np.asarray([box.xyxy for box in found["detection"]["bboxes"]], dtype=float)
+        return cls.of(photo, boxes.reshape(-1, 4), scores, calibration, level)
+
+    @classmethod
+    def of(
+        cls,
+        photo: str | Path,
+        boxes: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        calibration: "Calibration | None" = None,
+        level: float = 0.95,
+    ) -> "Count":
+        """Take boxes (n, 4) in pixels of ``photo`` and their scores (n,), in any order.
+
+        Args:
+            photo: its path.
+            boxes: all candidates if there is a calibration, else cells only.
+            scores: of the boxes.
+            calibration: weighs the candidates; without one each box is a cell.
+            level: how probable it is that the true number lies in the interval.
+        """
         order = np.argsort(-scores, kind="stable")
-        boxes, scores = boxes.reshape(-1, 4)[order], scores[order]
+        boxes, scores = boxes[order], scores[order]
         name = Path(photo).name
         if calibration is None:
             return cls(name, len(scores), boxes, scores)

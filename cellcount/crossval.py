@@ -51,7 +51,7 @@ def cross_validate(
             f"{len(photos)} labelled photos cannot be cut into {folds} parts: take from 2 to "
             f"{len(photos)} folds."
         )
-    records, class_map = _records(folder, photos)
+    parsed, class_map = records(folder, photos)
     order = np.random.default_rng(seed).permutation(len(photos))
     parts = [sorted(order[first::folds].tolist()) for first in range(folds)]
     predicted: dict[int, Prediction] = {}
@@ -59,8 +59,8 @@ def cross_validate(
     for number, part in enumerate(tqdm(parts, unit="fold")):
         start = time.perf_counter()
         seed_everything(seed + number)
-        learned = [records[i] for i in range(len(photos)) if i not in part]
-        held_out = [records[i] for i in part]
+        learned = [parsed[i] for i in range(len(photos)) if i not in part]
+        held_out = [parsed[i] for i in part]
         model = laptop_model(len(class_map))
         warm_start(model)
         learner(model, learned, held_out).fine_tune(epochs, RATE, freeze_epochs=1)
@@ -73,7 +73,7 @@ def cross_validate(
     return Judged(result, seconds)
 
 
-def _records(folder: str | Path, photos: Sequence[Path]) -> tuple[list[Any], Any]:
+def records(folder: str | Path, photos: Sequence[Path]) -> tuple[list[Any], Any]:
     """IceVision's records in the order of ``photos``, and their class map."""
     bridge.apply()
     import icevision.all as ice

@@ -2,13 +2,12 @@
 
 import os
 import platform
-import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from cellcount import packages
+from cellcount.labelimg import screen
 from cellcount.packages import INSTALL, Finding
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -72,30 +71,11 @@ def _files() -> Iterator[Finding]:
 
 def _labelling() -> Iterator[Finding]:
     """Looks for what keeps labelImg's window from opening, where it could open at all."""
-    qt = packages.installed("PyQt5-Qt5")
-    plugin = Path(str(qt.locate_file("PyQt5/Qt5/plugins/platforms/libqxcb.so"))) if qt else None
-    if plugin is None or not plugin.exists() or packages.hosted():
+    if packages.installed("PyQt5-Qt5") is None or packages.hosted():
         return
-    try:
-        linked = subprocess.run(["ldd", plugin], capture_output=True, text=True, check=False).stdout
-    except FileNotFoundError:
-        linked = ""
-    missing = sorted(set(re.findall(r"(\S+) => not found", linked)))
-    if missing:
-        apt = "sudo apt install " + " ".join(sorted({_debian_package(name) for name in missing}))
-        yield Finding("labelImg", f"its window needs {', '.join(missing)}", "note", apt)
-    for name in ("opencv-python", "opencv-contrib-python"):
-        if packages.installed(name):
-            cure = f"pip uninstall {name} opencv-python-headless; {INSTALL}"
-            yield Finding("labelImg", f"{name} makes it abort", "note", cure)
-
-
-def _debian_package(library: str) -> str:
-    """Names the package of a shared library as Debian's policy has it: libX11.so.6 is libx11-6."""
-    if library in ("libglib-2.0.so.0", "libgthread-2.0.so.0"):
-        return "libglib2.0-0"
-    stem, _, version = library.lower().partition(".so.")
-    return stem + ("-" if stem[-1].isdigit() else "") + version
+    if missing := screen.missing_libraries():
+        needs = f"its window needs {', '.join(missing)}"
+        yield Finding("labelImg", needs, "note", screen.apt_line(missing))
 
 
 _SECTIONS: dict[str, Callable[[], Iterable[Finding]]] = {

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from cellcount import plots, voc
 from cellcount.calibration import Estimate
 from cellcount.checks import ready_to_train
+from cellcount.confirmed import confirmed
 from cellcount.counter import Counter
 from cellcount.counting import Count
 from cellcount.errors import CellCountError
@@ -18,8 +19,12 @@ from cellcount.matching import Prediction
 from cellcount.photos import list_photos, read_photo
 
 
-def labelled_photos(folder: str | Path) -> list[Path]:
-    """The photos of a folder that have an XML beside them.
+def labelled_photos(folder: str | Path, *, tell: bool = False) -> list[Path]:
+    """The photos of a folder whose boxes, in an XML beside them, a person drew or confirmed.
+
+    Args:
+        folder: with photos.
+        tell: print how many have only a model's boxes; IceVision's parser says it by itself.
 
     Raises:
         CellCountError: there is none, or the folder holds mistakes: it lists them.
@@ -30,7 +35,8 @@ def labelled_photos(folder: str | Path) -> list[Path]:
         raise CellCountError(
             f"No photo in {folder} has an XML of its name beside it: label some in labelImg first."
         )
-    return photos
+    labels = set(confirmed([photo.with_suffix(".xml") for photo in photos], tell=tell))
+    return [photo for photo in photos if photo.with_suffix(".xml") in labels]
 
 
 def judge(model: str | Path, folder: str | Path, out: str | Path) -> Evaluation:
@@ -44,13 +50,13 @@ def judge(model: str | Path, folder: str | Path, out: str | Path) -> Evaluation:
     Raises:
         CellCountError: no photo is labelled, or a file cannot be read.
     """
-    photos = labelled_photos(folder)
+    photos = labelled_photos(folder, tell=True)
     counter = Counter(model)
     predicted, counts = [], []
     for photo in tqdm(photos, unit="photo", leave=False):
         labels = voc.read(photo.with_suffix(".xml")).boxes
         found = counter.detect(photo)
-        several = len(counter.class_map) > 2  # the background is one
+        several = len(counter.classes) > 1
         predicted.append(
             Prediction(
                 photo.name,

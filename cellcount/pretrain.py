@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cellcount import bridge
-from cellcount.calibration import calibrate
 from cellcount.checks import ready_to_train
 from cellcount.errors import CellCountError
-from cellcount.origin import provenance
 from cellcount.render import render_folder
-from cellcount.training import SIZE, laptop_model, learner, predict, seed_everything
+from cellcount.training import laptop_model, learner, save, seed_everything
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models" / "rendered.pth"
 _HELD_OUT = 20  # photos that only the calibration learns from
@@ -74,7 +72,6 @@ def pretrain(
     """
     bridge.apply()
     import icevision.all as ice
-    from icevision.models.checkpoint import save_icevision_checkpoint
 
     photos = Path(photos)
     if not any(photos.glob("*.xml")):
@@ -93,17 +90,4 @@ def pretrain(
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(2e-4, 2e-3))
 
-    calibration = calibrate(predict(model, held_out))
-    save_icevision_checkpoint(
-        model,
-        model_name="mmdet.vfnet",
-        backbone_name="efficientnet_lite0_fpn",
-        classes=parser.class_map.get_classes(),
-        img_size=SIZE,
-        filename=str(out),
-        meta={
-            **provenance(),
-            "threshold": calibration.threshold,
-            "calibration": calibration.to_meta(),
-        },
-    )
+    save(model, parser.class_map, held_out, out)

@@ -7,9 +7,12 @@ turned by quarters only; that is exact, and gives each needle eight directions.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cellcount import bridge
+from cellcount.calibration import calibrate
+from cellcount.origin import provenance
 
 SIZE = 768  # pixels of the longest side: below, a needle falls between the points that look for it
 EPOCHS = 20
@@ -82,6 +85,34 @@ def predict(model: Any, records: Any, size: int = SIZE) -> Sequence[Any]:
         vfnet.infer_dl(dataset, batch_size=1),
         show_pbar=False,
         detection_threshold=LEAST_SCORE,
+    )
+
+
+def save(model: Any, class_map: Any, held_out: Any, out: str | Path, size: int = SIZE) -> None:
+    """Write the checkpoint of a laptop model, with what it takes to count with it.
+
+    Args:
+        model: from :func:`laptop_model`, trained.
+        class_map: of its records.
+        held_out: records that it has not been trained on; the calibration learns from them.
+        out: the file.
+        size: pixels a side that it was trained at.
+    """
+    from icevision.models.checkpoint import save_icevision_checkpoint
+
+    calibration = calibrate(predict(model, held_out, size))
+    save_icevision_checkpoint(
+        model,
+        model_name="mmdet.vfnet",
+        backbone_name="efficientnet_lite0_fpn",
+        classes=class_map.get_classes(),
+        img_size=size,
+        filename=str(out),
+        meta={
+            **provenance(),
+            "threshold": calibration.threshold,
+            "calibration": calibration.to_meta(),
+        },
     )
 
 

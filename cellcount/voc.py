@@ -96,6 +96,17 @@ def read(path: str | Path) -> Annotation:
     )
 
 
+def unconfirmed(path: str | Path) -> bool:
+    """Whether a model drew these boxes and nobody has confirmed them.
+
+    A file that cannot be read may be a person's: it is not taken for a model's.
+    """
+    try:
+        return _VERIFIED.get(_parse(Path(path)).get("verified", "")) is False
+    except AnnotationError:
+        return False
+
+
 def write(path: str | Path, annotation: Annotation) -> None:
     """Write one Pascal VOC file as labelImg would, replacing what was there in one step.
 

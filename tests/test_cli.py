@@ -28,6 +28,8 @@ def test_help_names_every_command():
         "export",
         "evaluate",
         "crossval",
+        "label",
+        "prelabel",
         "data",
         "render",
         "pretrain",

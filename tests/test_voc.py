@@ -85,11 +85,32 @@ def test_write_follows_labelimgs_layout_line_by_line(tmp_path):
     box = voc.Box("Microalgae", 10, 20, 640, 44, truncated=True)
     folder = tmp_path / "photos"
     folder.mkdir()
-    voc.write(folder / "a.xml", voc.Annotation("slide µ 1.jpg", 640, 480, (box,)))
+    voc.write(folder / "a.xml", voc.Annotation("slide µ 1.jpg", 640, 480, (box,), verified=True))
     lines = BY_LABELIMG.splitlines()
     second = lines.index("\t<object>", lines.index("\t<object>") + 1)
-    expected = ["<annotation>", *lines[1:3], *lines[4:second], "</annotation>"]
+    expected = [*lines[:3], *lines[4:second], "</annotation>"]
     assert (folder / "a.xml").read_text(encoding="utf-8").splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    ("verified", "opening"),
+    [
+        (None, "<annotation>"),
+        (True, '<annotation verified="yes">'),
+        (False, '<annotation verified="no">'),
+    ],
+)
+def test_who_confirmed_the_boxes_is_written_and_read(tmp_path, verified, opening):
+    path = tmp_path / "a.xml"
+    voc.write(path, voc.Annotation("a.jpg", 10, 10, (), verified=verified))
+    assert path.read_text().splitlines()[0] == opening
+    assert voc.read(path).verified is verified
+    assert voc.unconfirmed(path) == (verified is False)
+
+
+def test_a_damaged_file_is_not_taken_for_a_models(tmp_path):
+    assert not voc.unconfirmed(saved(tmp_path, '<annotation verified="no">'))
+    assert not voc.unconfirmed(tmp_path / "gone.xml")
 
 
 @pytest.mark.parametrize("step", ["write_bytes", "replace"])

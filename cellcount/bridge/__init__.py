@@ -13,9 +13,11 @@ from cellcount.errors import CellCountError
 
 _FILES = (
     "python",
+    "later",
     "mmcv",
     "mmdet",
     "icevision",
+    "data",
     "masks",
     "evaluation",
     "torchvision",
@@ -27,6 +29,9 @@ _FILES = (
     "yolov5_icevision",
     "sahi",
     "fastai",
+    "precision",
+    "loaders",
+    "distributed",
 )
 _applied = False
 
@@ -45,7 +50,7 @@ def apply() -> None:
     for name in _FILES:
         import_module(f"{__name__}.{name}")
     spans = [one for one in SPANS if one.applies()]
-    early = sorted({one.module for one in spans} & set(sys.modules))
+    early = sorted({one.module for one in spans if not one.optional} & set(sys.modules))
     if early:
         raise CellCountError(
             f"{early[0]} was imported before the bridge: restart the kernel and run "

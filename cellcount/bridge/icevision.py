@@ -177,6 +177,27 @@ def xml_is_trusted() -> Iterator[None]:
 
 
 @span(
+    "icevision.parsers.voc_parser",
+    library="icevision",
+    breaks="boxes that a model drew and nobody has confirmed are taken for a person's",
+    until="never: Pascal VOC as IceVision knows it has no such mark",
+)
+def unconfirmed_boxes_are_learned() -> Iterator[None]:
+    yield
+    from cellcount.confirmed import confirmed
+
+    parser = loaded("icevision.parsers.voc_parser").VOCBBoxParser
+    init = parser.__init__
+
+    @wraps(init)
+    def init_confirmed(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        self.annotation_files = confirmed(self.annotation_files)
+
+    parser.__init__ = init_confirmed
+
+
+@span(
     "icevision.models.inference",
     library="icevision",
     breaks="end2end_detect swaps width and height, ignores EXIF and rounds boxes to pixels of the "

@@ -31,7 +31,7 @@ class Span:
 
     ``module`` is the module whose loading it surrounds, ``library`` the distribution whose
     installed version must satisfy ``versions`` for it to apply, ``breaks`` what goes wrong without
-    it, ``until`` when it can be deleted.
+    it, ``until`` when it can be deleted. Without an ``optional`` one nothing but time is lost.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Span:
     breaks: str
     until: str
     mend: Mend
+    optional: bool = False
 
     def applies(self) -> bool:
         """Whether the installed version of the library is one that breaks."""
@@ -54,12 +55,19 @@ SPANS: list[Span] = []
 
 
 def span(
-    module: str, *, library: str, breaks: str, until: str, versions: str = ""
+    module: str,
+    *,
+    library: str,
+    breaks: str,
+    until: str,
+    versions: str = "",
+    optional: bool = False,
 ) -> Callable[[Mend], Mend]:
     """Register the decorated generator function as the span around ``module``."""
 
     def register(mend: Mend) -> Mend:
-        SPANS.append(Span(mend.__name__, module, library, versions, breaks, until, mend))
+        one = Span(mend.__name__, module, library, versions, breaks, until, mend, optional)
+        SPANS.append(one)
         return mend
 
     return register

@@ -7,6 +7,7 @@ with that, and rounds only its result: ``output.copy_(...)`` does that by itself
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -20,6 +21,18 @@ R = TypeVar("R")
 def widen(tensor: Tensor) -> Tensor:
     """``tensor`` in the format to compute in: float64 stays, any other becomes float32."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def is_autocast_on(device: str) -> bool:
+    """Whether autocast is on for a type of device; False for one that has no autocast."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def autocast_off(device: str) -> AbstractContextManager:
+    """No autocast on a type of device within; nothing to do for one that has none."""
+    if not is_autocast_on(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -37,7 +50,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
         if not first.is_floating_point():
             name = function.__name__
             raise TypeError(f"mmcv's {name} takes floating-point tensors, not {first.dtype}")
-        with torch.no_grad(), torch.autocast(first.device.type, enabled=False):
+        with torch.no_grad(), autocast_off(first.device.type):
             return function(*args, **kwargs)
 
     return run

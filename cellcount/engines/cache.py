@@ -1,0 +1,82 @@
+"""Keeps exported detectors: one file beside the checkpoint, or in the user's cache folder.
+
+A file is found by the SHA-256 sum of the checkpoint's content, so a checkpoint that was trained
+again is exported again. It is a ZIP archive, whose own checksums tell a damaged one; it holds a
+network, numbers and JSON, and nothing that could run.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+SUFFIX = ".openvino"
+_LAYOUT = 1  # of the archive and of what the network computes: a new number outdates all files
+
+
+class Exported(NamedTuple):
+    """A detector as OpenVINO keeps it: the network, its weights, and what else belongs to it."""
+
+    network: bytes
+    weights: bytes
+    recipe: dict[str, Any]
+
+
+def find(checkpoint: Path) -> Exported | None:
+    """What was exported from a checkpoint of just this content; None if it is nowhere intact."""
+    name = _name(checkpoint)
+    for folder in _folders(checkpoint):
+        try:
+            with zipfile.ZipFile(folder / name) as archive:
+                return Exported(
+                    archive.read("network.xml"),
+                    archive.read("weights.bin"),
+                    json.loads(archive.read("recipe.json")),
+                )
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+            continue  # absent, unreadable or damaged: it will be made again
+    return None
+
+
+def keep(checkpoint: Path, exported: Exported) -> Path | None:
+    """Write the file and delete those that the checkpoint's earlier contents left.
+
+    Returns:
+        where it is, or None if neither folder can be written to.
+    """
+    name = _name(checkpoint)
+    for folder in _folders(checkpoint):
+        part = folder / f"{name}.{os.getpid()}.part"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr("network.xml", exported.network)
+                archive.writestr("weights.bin", exported.weights)
+                archive.writestr("recipe.json", json.dumps(exported.recipe))
+            part.replace(folder / name)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
+            continue
+        for old in folder.glob(f"{glob.escape(checkpoint.name)}.{'[0-9a-f]' * 16}{SUFFIX}"):
+            if old.name != name:
+                old.unlink(missing_ok=True)
+        return folder / name
+    return None
+
+
+def _folders(checkpoint: Path) -> tuple[Path, Path]:
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return checkpoint.parent, Path(caches) / "cellcount"
+
+
+def _name(checkpoint: Path) -> str:
+    digest = hashlib.sha256(f"layout {_LAYOUT}\n".encode())
+    with checkpoint.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return f"{checkpoint.name}.{digest.hexdigest()[:16]}{SUFFIX}"
