@@ -1,11 +1,9 @@
 """From a photo to its count: this project's Counter, the walkthrough's way, and YOLO's networks."""
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from benchmarks import yolo
 from benchmarks.effort import Effort
@@ -24,22 +22,19 @@ def measure(effort: Effort) -> list[Row]:
 
 
 def _against_walkthrough(effort: Effort) -> list[Row]:
+    export()
     side = 1024 if effort.quick else 2800
-    ours = {engine: Worker(prepare, engine=engine) for engine in _engines()}
+    ours = {engine: Worker(prepare, engine=engine) for engine in ("auto", "torch")}
     with TemporaryDirectory() as folder:
         photo = mosaic(Path(folder) / "photo.jpg", side)
         with ready(**ours, plain=Worker(walkthrough_model, size=_SIZE)) as ways:
             found = _in_turns(ways, str(photo), effort.repeats(7))
+    what = f"photo of {side} px (a bundled one, resized) to count, Lite0 by"
+    against = f"end2end_detect, R50 at {_SIZE} px, torchvision's operator"
+    auto, torch, plain = (found[name] for name in ("auto", "torch", "plain"))
     return [
-        Row.of(
-            f"photo of {side} px (a bundled one, resized) to count, Lite0 by {runs.answers[0]}",
-            runs,
-            found["plain"],
-            against=f"end2end_detect, R50 at {_SIZE} px, torchvision's operator",
-            must=12,
-            aim=25,
-        )
-        for runs in (found[engine] for engine in ours)
+        Row.of(f"{what} {auto.answers[0]}", auto, plain, against, must=12, aim=25),
+        Row.of(f"{what} {torch.answers[0]}", torch, plain, against),
     ]
 
 
@@ -49,9 +44,14 @@ def _against_yolo(effort: Effort) -> list[Row]:
         return [Row(what, against="YOLO", reason="left out by --quick")]
     try:
         yolo.install()
-        networks = {name: Worker(yolo.prepare, name=name, size=_SIZE) for name in yolo.NETWORKS}
-        with ready(**networks, ours=Worker(prepare, size=_SIZE)) as ways:
-            found = _in_turns(ways, str(BUNDLED[0]), 15)
+        with TemporaryDirectory() as folder:
+            checkpoint = Path(folder) / "resized.pth"
+            with ready(only=Worker(prepare_resizing)) as ways:
+                ways["only"].run(checkpoint, _SIZE)
+            export(checkpoint)
+            networks = {name: Worker(yolo.prepare, name=name, size=_SIZE) for name in yolo.NETWORKS}
+            with ready(**networks, ours=Worker(prepare, checkpoint=str(checkpoint))) as ways:
+                found = _in_turns(ways, str(BUNDLED[0]), 15)
     except NotMeasuredError as reason:
         return [Row(what, against="YOLO", reason=str(reason))]
     return [
@@ -71,38 +71,36 @@ def _in_turns(ways: dict[str, Worker], photo: str, repeats: int) -> dict[str, Ru
     return interleave({name: partial(way.run, photo) for name, way in ways.items()}, repeats, 2)
 
 
-def _engines() -> list[str]:
-    """What Counter can be told to compute with."""
+def prepare(checkpoint: str = CHECKPOINT, engine: str = "auto") -> Callable[[str], str]:
+    """The detector, ready to count; it answers with the engine that computes it."""
     from cellcount import Counter
 
-    return ["auto", "torch"] if "engine" in inspect.signature(Counter).parameters else ["torch"]
-
-
-def prepare(engine: str = "auto", size: int | None = None) -> Callable[[str], str]:
-    """The shipped detector, ready to count; it answers with the engine that computes it.
-
-    Args:
-        engine: what Counter computes with, if it can be told.
-        size: pixels of the longest side that it sees, if not its own.
-    """
-    from cellcount import Counter
-
-    chosen: dict[str, Any] = {"engine": engine} if len(_engines()) > 1 else {}
-    with TemporaryDirectory() as folder:
-        counter = Counter(_resized(Path(folder), size) if size else CHECKPOINT, **chosen)
+    counter = Counter(checkpoint, engine=engine)
 
     def count(photo: str) -> str:
         counter.count(photo)
-        return str(getattr(counter, "engine", "torch"))
+        return counter.engine
 
     return count
 
 
-def _resized(folder: Path, size: int) -> Path:
-    """The shipped checkpoint as if it had been trained at another size."""
+def export(checkpoint: Path | str = CHECKPOINT) -> None:
+    """Let Counter export the detector if it has not, which it does once and keeps.
+
+    Raises:
+        NotMeasuredError: it cannot count.
+    """
+    with ready(only=Worker(prepare, checkpoint=str(checkpoint))):
+        pass
+
+
+def prepare_resizing() -> Callable[[Path, int], None]:
+    """Writes the shipped checkpoint as if it had been trained at another size."""
     import torch
 
-    checkpoint = torch.load(CHECKPOINT, weights_only=True)
-    checkpoint["meta"]["img_size"] = size
-    torch.save(checkpoint, folder / "resized.pth")
-    return folder / "resized.pth"
+    def resize(target: Path, size: int) -> None:
+        checkpoint = torch.load(CHECKPOINT, weights_only=True)
+        checkpoint["meta"]["img_size"] = size
+        torch.save(checkpoint, target)
+
+    return resize

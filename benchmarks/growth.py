@@ -1,8 +1,9 @@
 """How time and memory grow with cells, megapixels and photos, for the shipped detector."""
 
+import inspect
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
@@ -10,22 +11,25 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
-from benchmarks.counting import CHECKPOINT
+from benchmarks.counting import CHECKPOINT, export
 from benchmarks.effort import Effort
 from benchmarks.interleave import NotMeasuredError, Worker, interleave, ready
 from benchmarks.photos import BUNDLED, mosaic, true_count
 from benchmarks.table import Growth
 
 _SIDE = 2800  # pixels of the photos whose cells grow in number
+_TILE = 1000  # pixels; 14 by 14 are 196 megapixels
 
 
 def measure(effort: Effort) -> list[Growth]:
     """One after the other, each in a process of its own."""
+    export()
     with TemporaryDirectory() as folder:
         return [
             _cells(effort, Path(folder)),
             _candidates(effort),
             _megapixels(effort, Path(folder)),
+            _tiles(effort, Path(folder)),
             _photos(effort),
         ]
 
@@ -66,6 +70,21 @@ def _megapixels(effort: Effort, folder: Path) -> Growth:
     )
 
 
+def _tiles(effort: Effort, folder: Path) -> Growth:
+    unit, how = "megapixels by tiles", f"bundled photos side by side, each a tile of {_TILE} px"
+    if not _takes_tiles():
+        return Growth(unit, how, reason="this copy cannot count by tiles")
+    across = (1, 2) if effort.quick else (1, 3, 7, 14)
+    photos = {n: mosaic(folder / f"{n}-tiles.jpg", n * _TILE, n) for n in across}
+    return _grow(
+        unit,
+        how,
+        Worker(prepare_counting, tile=_TILE),
+        {(n * _TILE) ** 2 / 1e6: [str(photo)] for n, photo in photos.items()},
+        1,
+    )
+
+
 def _photos(effort: Effort) -> Growth:
     numbers = (1, 4) if effort.quick else (1, 10, 100, 1000) if effort.full else (1, 10, 100)
     return _grow(
@@ -79,7 +98,7 @@ def _photos(effort: Effort) -> Growth:
 
 
 def _grow(
-    unit: str, how: str, worker: Worker, points: dict[int, Sequence[object]], repeats: int
+    unit: str, how: str, worker: Worker, points: Mapping[float, Sequence[object]], repeats: int
 ) -> Growth:
     try:
         with ready(only=worker):
@@ -99,12 +118,22 @@ def _grow(
     )
 
 
-def prepare_counting() -> Callable[[str], str]:
-    """Counts one photo; it answers with the count and its interval."""
+def _takes_tiles() -> bool:
+    from cellcount import Counter
+
+    return "tile" in inspect.signature(Counter.count).parameters
+
+
+def prepare_counting(**chosen: int) -> Callable[[str], str]:
+    """Counts one photo; it answers with the count and its interval.
+
+    Args:
+        chosen: what else Counter is told about the photo.
+    """
     from cellcount import Counter
 
     counter = Counter(CHECKPOINT)
-    return lambda photo: str(counter.count(photo))
+    return lambda photo: str(counter.count(photo, **chosen))
 
 
 def prepare_table() -> Callable[[int], int]:

@@ -12,19 +12,15 @@ def leave_out(*files: str) -> None:
     """Apply the bridge without some of its files, those in it that only save time.
 
     Raises:
+        ValueError: there is no such file.
         CellCountError: IceVision is loaded already.
     """
     from cellcount import bridge
 
+    if unknown := set(files) - set(bridge._FILES):
+        raise ValueError(f"the bridge has no {', '.join(sorted(unknown))}")
     bridge._FILES = tuple(name for name in bridge._FILES if name not in files)
     bridge.apply()
-
-
-def has(file: str) -> bool:
-    """Whether this copy's bridge has the file."""
-    from cellcount import bridge
-
-    return file in bridge._FILES
 
 
 def take_plain_route() -> None:
