@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure, print, and write RESULTS.md."""
+"""``python -m benchmarks``: measure, print, and write RESULTS.md if all was measured in earnest."""
 
 import argparse
 import shlex
@@ -23,12 +23,12 @@ _SUBJECTS = (*_ROWS, "growth")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure what is asked for; each part is shown as soon as it is measured."""
+    """Measure how long things take and how much memory, and compare."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("subjects", nargs="*", help=f"of {', '.join(_SUBJECTS)} (all)")
     parser.add_argument("--quick", action="store_true", help="small and once: does it all run?")
     parser.add_argument("--full", action="store_true", help="1000 photos too")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("RESULTS.md"))
+    parser.add_argument("--out", type=Path, help="page to write (RESULTS.md, of a whole run only)")
     options = parser.parse_args(arguments)
     if unknown := set(options.subjects) - set(_SUBJECTS):
         parser.error(f"there is no {', '.join(sorted(unknown))}: take of {', '.join(_SUBJECTS)}")
@@ -48,7 +48,11 @@ def main(arguments: list[str] | None = None) -> None:
     command = shlex.join(["python", "-m", "benchmarks", *given])
     text = page(rows, growths, command, (time.perf_counter() - start) / 60)
     print(text)
-    options.out.write_text(text, encoding="utf-8")
+    out = options.out
+    if out is None and not options.quick and not options.subjects:
+        out = Path(__file__).with_name("RESULTS.md")
+    if out is not None:
+        out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def measure(effort: Effort) -> list[Row]:
     if effort.quick:
         return _compare(effort, LITE0, size=128, batch=1, photos=2)
     return [
-        *_compare(effort, R50, size=640, batch=2, photos=4, must=1.6, aim=2.5),
+        *_compare(effort, R50, size=640, batch=2, photos=4, repeats=2, must=1.6, aim=2.5),
         *_compare(effort, LITE0, size=768, batch=1, photos=4),
     ]
 
@@ -30,6 +30,7 @@ def _compare(
     size: int,
     batch: int,
     photos: int,
+    repeats: int = 3,
     must: float | None = None,
     aim: float | None = None,
 ) -> list[Row]:
@@ -37,7 +38,7 @@ def _compare(
     with ready(
         ours=Worker(prepare, **given, ours=True), plain=Worker(prepare, **given, ours=False)
     ) as ways:
-        found = interleave({name: way.run for name, way in ways.items()}, effort.repeats(3))
+        found = interleave({name: way.run for name, way in ways.items()}, effort.repeats(repeats))
     steps = {name: _steps(runs) for name, runs in found.items()}
     name = f"VFNet {backbone.partition('_')[0]} at {size} px"
     epoch = f"training epoch, {name}: {photos} photos by {batch}, then {_HELD_OUT} to judge by"
