@@ -27,7 +27,7 @@ def measure(effort: Effort) -> list[Growth]:
     with TemporaryDirectory() as folder:
         return [
             _cells(effort, Path(folder)),
-            _candidates(effort),
+            _boxes(effort),
             _megapixels(effort, Path(folder)),
             _tiles(effort, Path(folder)),
             _photos(effort),
@@ -47,10 +47,11 @@ def _cells(effort: Effort, folder: Path) -> Growth:
     )
 
 
-def _candidates(effort: Effort) -> Growth:
+def _boxes(effort: Effort) -> Growth:
     return _grow(
-        "boxes to weigh",
-        "made-up scores made into a count and its interval, without detecting",
+        "cells with boxes",
+        "three made-up boxes for each, on one photo, thinned out and made into a count and its "
+        "interval, without the detector",
         Worker(prepare_weighing),
         {number: [number] for number in ((20, 200) if effort.quick else (20, 200, 2000))},
         effort.repeats(5),
@@ -152,17 +153,24 @@ def prepare_table() -> Callable[[int], int]:
 
 
 def prepare_weighing() -> Callable[[int], str]:
-    """Weighs as many scores as it is told, half of them sure; it answers with the count."""
+    """What follows the detector, for as many cells as it is told; it answers with the count."""
     import numpy as np
 
     from cellcount import Counter
+    from cellcount.suppression import suppress
 
     calibration = Counter(CHECKPOINT).calibration
     if calibration is None:
         raise NotMeasuredError("the shipped detector has learned no interval")
+    random = np.random.default_rng(0)
+    soft = {"type": "soft_nms", "iou_threshold": 0.5, "min_score": 0.05}  # as it was trained for
 
-    def weigh(number: int) -> str:
-        scores = np.random.default_rng(0).beta(0.5, 0.5, number)
+    def weigh(cells: int) -> str:
+        corners = np.repeat(random.uniform(0, 700, (cells, 2)), 3, axis=0)
+        corners += random.normal(0, 2, corners.shape)
+        boxes = np.hstack([corners, corners + random.uniform(10, 60, (cells, 2)).repeat(3, axis=0)])
+        scores = random.beta(2, 2, len(boxes))
+        _, scores = suppress(boxes, scores, np.ones(len(boxes), int), soft)
         n, low, high = calibration.count(scores, 0.95)
         return f"{n} ({low} to {high})"
 
