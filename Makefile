@@ -1,7 +1,7 @@
 # Every target works in the environment that icevision_install.sh installs into: the active one, or .venv.
 PY = $(shell bash icevision_install.sh --which)
 
-.PHONY: help setup dev demo test test-all lab label lint address clean distclean
+.PHONY: help setup dev demo test test-all bench lab label lint address clean distclean
 
 help:  ## lists what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ test: dev  ## runs the tests that take seconds
 
 test-all: dev  ## runs all tests, the notebooks from top to bottom among them
 	$(PY) -m pytest
+
+bench: setup  ## measures speed and memory into benchmarks/RESULTS.md, some minutes
+	$(PY) -m benchmarks
 
 lab: setup  ## opens the notebooks in JupyterLab
 	$(PY) -m jupyterlab

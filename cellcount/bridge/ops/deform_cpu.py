@@ -58,13 +58,12 @@ def _bags(y: Tensor, x: Tensor, *, height: int, width: int) -> tuple[Tensor, Ten
     return torch.stack(numbers, -1), torch.stack(shares, -1)
 
 
-def _windows(
-    table: Tensor, kernel: Tensor, where: Tensor, mask: Tensor, *, size: torch.Size
+def _columns(
+    table: Tensor, where: Tensor, mask: Tensor, *, size: torch.Size, groups: int
 ) -> Tensor:
-    """Outputs (n, O) of n windows of one image that sample at ``where`` (n, 2, taps, G).
+    """What n windows of one image see at ``where`` (n, 2, taps, G): (groups, n, taps * C / groups).
 
-    ``table`` (H * W * G, C / G) holds the image, ``mask`` is (n, taps, G) and ``kernel``
-    (groups, taps * C / groups, O / groups).
+    ``table`` (H * W * G, C / G) holds the image, ``mask`` is (n, taps, G).
     """
     count, taps, deform_groups = mask.shape
     numbers, shares = _bags(where[:, 0], where[:, 1], height=size[0], width=size[1])
@@ -73,14 +72,16 @@ def _windows(
     samples = embedding_bag(
         numbers.view(-1, 4), table, per_sample_weights=shares.view(-1, 4), mode="sum"
     )
-    columns = samples.view(count, taps, len(kernel), -1).permute(2, 0, 1, 3).flatten(2)
-    return (columns @ kernel).transpose(0, 1).flatten(1)
+    return samples.view(count, taps, groups, -1).permute(2, 0, 1, 3).flatten(2)
 
 
 def _prepare(
     input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor, geometry: Geometry
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What ``_windows`` takes, with the batch in front of all but the kernel."""
+    """Table, kernel (groups, taps * C / groups, O / groups), where and mask of ``_columns``.
+
+    All but the kernel have the batch in front.
+    """
     where = _positions(input, weight, offset, geometry)
     batch, deform_groups = len(input), geometry.deform_groups
     rows = input.shape[2] * input.shape[3] * deform_groups
@@ -110,7 +111,10 @@ def convolve(
     table, kernel, where, mask = _prepare(input, weight, offset, mask, geometry)
     result = input.new_empty(*where.shape[:2], len(weight))
     for at in _pieces(mask, input.shape[1]):
-        result[at] = _windows(table[at[0]], kernel, where[at], mask[at], size=input.shape[2:])
+        columns = _columns(
+            table[at[0]], where[at], mask[at], size=input.shape[2:], groups=len(kernel)
+        )
+        result[at] = (columns @ kernel).transpose(0, 1).flatten(1)
     return result.transpose(1, 2).reshape(len(input), len(weight), *offset.shape[2:])
 
 
@@ -134,13 +138,17 @@ def gradients(
         prepared = _prepare(*given, geometry)
     table, kernel, where, mask = prepared
     to_table, to_kernel, to_where, to_mask = totals = [torch.zeros_like(each) for each in prepared]
-    incoming = gradient.flatten(2).transpose(1, 2)
-    for at in _pieces(mask, input.shape[1]):
-        piece = _leaf(table[at[0]]), _leaf(kernel), _leaf(where[at]), _leaf(mask[at])
+    # (B, groups, oH * oW, O / groups)
+    incoming = gradient.flatten(2).unflatten(1, (len(kernel), -1)).transpose(2, 3)
+    for image, windows in _pieces(mask, input.shape[1]):
+        at = image, windows
+        piece = _leaf(table[image]), _leaf(where[at]), _leaf(mask[at])
         with torch.enable_grad():
-            result = _windows(*piece, size=input.shape[2:])
-        found = torch.autograd.grad(result, piece, incoming[at])
-        to_table[at[0]] += found[0]
-        to_kernel += found[1]
-        to_where[at], to_mask[at] = found[2:]
+            columns = _columns(*piece, size=input.shape[2:], groups=len(kernel))
+        slope = incoming[image, :, windows]
+        to_kernel += columns.detach().transpose(1, 2) @ slope
+        # The product with the kernel is not computed again: its gradients are known without it.
+        found = torch.autograd.grad(columns, piece, slope @ kernel.detach().transpose(1, 2))
+        to_table[image] += found[0]
+        to_where[at], to_mask[at] = found[1:]
     return torch.autograd.grad(prepared, given, totals)

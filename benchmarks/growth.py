@@ -1,0 +1,177 @@
+"""How time and memory grow with cells, megapixels and photos, for the shipped detector."""
+
+import inspect
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from benchmarks.counting import CHECKPOINT, export
+from benchmarks.effort import Effort
+from benchmarks.interleave import NotMeasuredError, Worker, interleave, ready
+from benchmarks.photos import BUNDLED, mosaic, true_count
+from benchmarks.table import Growth
+
+_SIDE = 2800  # pixels of the photos whose cells grow in number
+_TILE = 1000  # pixels; 14 by 14 are 196 megapixels
+
+
+def measure(effort: Effort) -> list[Growth]:
+    """One after the other, each in a process of its own."""
+    export()
+    with TemporaryDirectory() as folder:
+        return [
+            _cells(effort, Path(folder)),
+            _boxes(effort),
+            _megapixels(effort, Path(folder)),
+            _tiles(effort, Path(folder)),
+            _photos(effort),
+        ]
+
+
+def _cells(effort: Effort, folder: Path) -> Growth:
+    side, across = (1024, (1, 2)) if effort.quick else (_SIDE, (1, 2, 3, 5))
+    photos = {true_count(n): mosaic(folder / f"{n}.jpg", side, n) for n in across}
+    return _grow(
+        "cells on a photo",
+        f"bundled photos in ever more rows and columns on one of {side} px, as labelled; the "
+        "detector finds less of them as they shrink",
+        Worker(prepare_counting),
+        {number: [str(photo)] for number, photo in photos.items()},
+        effort.repeats(5),
+    )
+
+
+def _boxes(effort: Effort) -> Growth:
+    return _grow(
+        "cells with boxes",
+        "three made-up boxes for each, on one photo, thinned out and made into a count and its "
+        "interval, without the detector",
+        Worker(prepare_weighing),
+        {number: [number] for number in ((20, 200) if effort.quick else (20, 200, 2000))},
+        effort.repeats(5),
+    )
+
+
+def _megapixels(effort: Effort, folder: Path) -> Growth:
+    sizes = (1, 4) if effort.quick else (1, 10, 50, 199)
+    bar = tqdm(sizes, desc="enlarging a photo", unit="photo", leave=False)
+    photos = {n: mosaic(folder / f"{n}-megapixels.jpg", int(math.sqrt(n * 1e6))) for n in bar}
+    return _grow(
+        "megapixels",
+        "one bundled photo, enlarged",
+        Worker(prepare_counting),
+        {number: [str(photo)] for number, photo in photos.items()},
+        effort.repeats(3),
+    )
+
+
+def _tiles(effort: Effort, folder: Path) -> Growth:
+    unit, how = "megapixels by tiles", f"bundled photos side by side, each a tile of {_TILE} px"
+    if not _takes_tiles():
+        return Growth(unit, how, reason="this copy cannot count by tiles")
+    across = (1, 2) if effort.quick else (1, 3, 7, 14)
+    photos = {n: mosaic(folder / f"{n}-tiles.jpg", n * _TILE, n) for n in across}
+    return _grow(
+        unit,
+        how,
+        Worker(prepare_counting, tile=_TILE),
+        {(n * _TILE) ** 2 / 1e6: [str(photo)] for n, photo in photos.items()},
+        1,
+    )
+
+
+def _photos(effort: Effort) -> Growth:
+    numbers = (1, 4) if effort.quick else (1, 10, 100, 1000) if effort.full else (1, 10, 100)
+    return _grow(
+        "photos",
+        f"the {len(BUNDLED)} bundled ones of 1024 px again and again into one table, "
+        "without loading the detector",
+        Worker(prepare_table),
+        {number: [number] for number in numbers},
+        effort.repeats(2),
+    )
+
+
+def _grow(
+    unit: str, how: str, worker: Worker, points: Mapping[float, Sequence[object]], repeats: int
+) -> Growth:
+    try:
+        with ready(only=worker):
+            worker.run(*next(iter(points.values())))  # warms up
+            found = interleave(
+                {number: partial(worker.run, *given) for number, given in points.items()},
+                repeats,
+                warm_ups=0,
+            )
+    except NotMeasuredError as reason:
+        return Growth(unit, how, reason=str(reason))
+    # The first round goes from few to many, before the process has held what many need.
+    return Growth(
+        unit,
+        how,
+        [(n, runs.seconds, runs.runs[0].peak, str(runs.answers[-1])) for n, runs in found.items()],
+    )
+
+
+def _takes_tiles() -> bool:
+    from cellcount import Counter
+
+    return "tile" in inspect.signature(Counter.count).parameters
+
+
+def prepare_counting(**chosen: int) -> Callable[[str], str]:
+    """Counts one photo; it answers with the count and its interval.
+
+    Args:
+        chosen: what else Counter is told about the photo.
+    """
+    from cellcount import Counter
+
+    counter = Counter(CHECKPOINT)
+    return lambda photo: str(counter.count(photo, **chosen))
+
+
+def prepare_table() -> Callable[[int], int]:
+    """Counts many photos into a table; it answers with the number of cells on all."""
+    from cellcount import Counter
+
+    counter = Counter(CHECKPOINT)
+
+    def count(number: int) -> int:
+        photos = [BUNDLED[i % len(BUNDLED)] for i in range(number)]
+        with TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):  # its progress bar
+            counts = counter.count_all(photos, Path(folder) / "counts.csv")
+        return sum(one.n for one in counts)
+
+    return count
+
+
+def prepare_weighing() -> Callable[[int], str]:
+    """What follows the detector, for as many cells as it is told; it answers with the count."""
+    import numpy as np
+
+    from cellcount import Counter
+    from cellcount.suppression import suppress
+
+    calibration = Counter(CHECKPOINT).calibration
+    if calibration is None:
+        raise NotMeasuredError("the shipped detector has learned no interval")
+    random = np.random.default_rng(0)
+    soft = {"type": "soft_nms", "iou_threshold": 0.5, "min_score": 0.05}  # as it was trained for
+
+    def weigh(cells: int) -> str:
+        corners = np.repeat(random.uniform(0, 700, (cells, 2)), 3, axis=0)
+        corners += random.normal(0, 2, corners.shape)
+        boxes = np.hstack([corners, corners + random.uniform(10, 60, (cells, 2)).repeat(3, axis=0)])
+        scores = random.beta(2, 2, len(boxes))
+        _, scores = suppress(boxes, scores, np.ones(len(boxes), int), soft)
+        n, low, high = calibration.count(scores, 0.95)
+        return f"{n} ({low} to {high})"
+
+    return weigh

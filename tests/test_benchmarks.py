@@ -1,0 +1,133 @@
+"""The benchmark runs, takes turns and writes what it found; no test asks how fast anything is."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from benchmarks import counting, imports, training
+from benchmarks.__main__ import main
+from benchmarks.effort import Effort
+from benchmarks.interleave import NotMeasuredError, Run, Runs, Worker, interleave, python, ready
+from benchmarks.photos import BUNDLED, mosaic, true_count
+from benchmarks.plain import leave_out
+from benchmarks.table import Growth, Row
+
+QUICK = Effort(quick=True)
+
+
+def prepare_filling(factor):
+    """A worker's work: it fills so many megabytes and answers with a product."""
+
+    def fill(megabytes):
+        if megabytes < 0:
+            raise NotMeasuredError("less than nothing")
+        return factor * len(bytearray(b"x") * (megabytes << 20)) >> 20
+
+    return fill
+
+
+def prepare_nothing():
+    raise RuntimeError("there is nothing\nto prepare")
+
+
+def test_ways_take_turns_and_warm_ups_do_not_count():
+    order = []
+
+    def way(name, seconds):
+        left = iter(seconds)
+
+        def run():
+            order.append(name)
+            return Run(next(left), 10)
+
+        return run
+
+    found = interleave({"a": way("a", [99, 3, 1, 2]), "b": way("b", [99, 4, 4, 7])}, 3)
+    assert "".join(order) == "abababab"
+    assert (found["a"].seconds, found["b"].seconds) == (2, 4)
+
+
+def test_a_worker_answers_and_tells_the_peak_of_each_run():
+    with ready(only=Worker(prepare_filling, factor=3)) as ways:
+        runs = [ways["only"].run(megabytes) for megabytes in (100, 1)]
+        with pytest.raises(NotMeasuredError, match="less than nothing"):
+            ways["only"].run(-1)
+    assert [run.answer for run in runs] == [300, 3]
+    assert 80 < runs[0].peak - runs[1].peak < 120
+
+
+def test_why_a_worker_is_not_ready():
+    with (
+        pytest.raises(NotMeasuredError, match=r"RuntimeError: there is nothing$"),
+        ready(only=Worker(prepare_nothing)),
+    ):
+        pass
+
+
+def test_a_program_that_fails_says_its_last_words():
+    with pytest.raises(NotMeasuredError, match=r"^ValueError: no such thing$"):
+        python("-c", "raise ValueError('no such thing')")
+    assert python("-c", "bytearray(b'x') * (100 << 20)").peak > 100
+
+
+def test_a_row_says_how_many_times_as_fast_and_whether_that_is_enough():
+    ours, theirs = Runs([Run(2, 100), Run(4, 300)]), Runs([Run(6, 50)])
+    row = Row.of("to count", ours, theirs, "a loop", must=2, aim=5)
+    assert row.cells() == ["to count", "3", "a loop", "6", "**2.0**", "2", "5", "300 / 50"]
+    assert "(missed)" in Row.of("to count", ours, theirs, must=2.1).cells()[4]
+    assert "not measured: no loop" in Row("to count", reason="no loop").cells()
+
+
+def test_growth_is_told_for_each_tenfold():
+    growth = Growth("cells", "drawn", [(1, 1, 100, ""), (10, 1, 100, ""), (1000, 100, 200, "9")])
+    said = growth.lines()
+    assert "From 10 to 1000, time grows 10.0-fold and peak memory 1.4-fold per tenfold" in said[0]
+    assert said[-1] == "| 1000 | 100 | 200 | 9 |"
+
+
+def test_a_mosaic_shows_the_bundled_photos_and_their_cells(tmp_path):
+    with Image.open(mosaic(tmp_path / "mosaic.png", 101, 2)) as whole:
+        assert whole.size == (101, 101)
+        corner = whole.crop((50, 0, 101, 50))
+    with Image.open(BUNDLED[1]) as second:
+        assert corner.tobytes() == second.resize((51, 50), Image.Resampling.BICUBIC).tobytes()
+    assert true_count(2) == 51 + 126 + 80 + 34
+
+
+def test_only_what_the_bridge_has_is_left_out():
+    with pytest.raises(ValueError, match="the bridge has no wheels"):
+        leave_out("wheels")
+
+
+def test_what_is_timed_in_training_and_counting(icevision, tmp_path):
+    epoch = training.prepare(training.LITE0, size=64, batch=1, photos=2, ours=True)
+    assert len(epoch()) == len(epoch()) == 2
+    counting.prepare_resizing()(tmp_path / "small.pth", 128)
+    count = counting.prepare(tmp_path / "small.pth", engine="torch")
+    assert count(str(BUNDLED[0])) == "torch"
+
+
+def test_a_quick_run_writes_its_page(tmp_path, capsys):
+    page = tmp_path / "RESULTS.md"
+    main(["deform", "--quick", "--out", str(page)])
+    text = page.read_text()
+    assert text in capsys.readouterr().out
+    assert re.search(r"\| deformable convolution, .* \| torchvision \| [\d.e-]+ \| \*\*", text)
+
+
+def test_light_imports_are_measured():
+    rows = imports._light(QUICK)
+    assert len(rows) == 2
+    assert all(row.ours > 0 and row.theirs > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_all_of_it_runs(tmp_path):
+    page = tmp_path / "RESULTS.md"
+    main(["--quick", "--out", str(page)])
+    reasons = set(re.findall("not measured: ([^|.]*)", page.read_text()))
+    assert {reason.strip() for reason in reasons} <= {
+        "left out by --quick",
+        "this copy cannot count by tiles",
+    }
