@@ -12,6 +12,7 @@ from cellcount.counting import percentage_error, read_counts
 from cellcount.errors import CellCountError
 
 NOTEBOOKS = ("train.ipynb", "inference.ipynb")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _CELL_TIMEOUT = 3600  # seconds; the longest cell trains for a few minutes
 
 
@@ -67,4 +68,13 @@ def run_notebook(source: Path, target: Path) -> None:
                 f"{source} stopped: {last} The cells up to there are in {target}."
             ) from error
         finally:
+            _drop_bars(notebook)
             nbformat.write(notebook, target)
+
+
+def _drop_bars(notebook: nbformat.NotebookNode) -> None:
+    """Leave out widgets, which without their kernel show as the text of a bar that never began."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [one for one in cell.outputs if _WIDGET not in one.get("data", {})]
+    notebook.metadata.pop("widgets", None)

@@ -49,6 +49,7 @@ def test_committed_outputs_are_whole_and_calm(notebook):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr", output
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
     assert any("image/jpeg" in str(cell.outputs) for cell in _code(notebook))
     assert len(nbformat.writes(notebook)) < 1_000_000
 
@@ -75,6 +76,17 @@ def test_both_notebooks_run_and_count(tmp_path):
     assert percentage_error(list(counted.values()), [true[photo] for photo in counted]) < 20
     assert (tmp_path / "out" / "counted.jpg").stat().st_size > 10_000
     assert (tmp_path / "models" / "model_checkpoint.pth").is_file()
+
+
+def test_bars_that_are_done_are_left_out(tmp_path):
+    notebook = nbformat.v4.new_notebook()
+    bar = "from tqdm.notebook import tqdm\nfor _ in tqdm([1]): print('done')"
+    notebook.cells = [nbformat.v4.new_code_cell(bar)]
+    nbformat.write(notebook, tmp_path / "bar.ipynb")
+    run_notebook(tmp_path / "bar.ipynb", tmp_path / "out.ipynb")
+    ran = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert [output.get("text") for output in ran.cells[0].outputs] == ["done\n"]
+    assert "widgets" not in ran.metadata
 
 
 def test_failing_cell_is_told_and_the_rest_kept(tmp_path):
