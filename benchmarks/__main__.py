@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("subjects", nargs="*", help=f"of {', '.join(_SUBJECTS)} (all)")
     parser.add_argument("--quick", action="store_true", help="small and once: does it all run?")
-    parser.add_argument("--full", action="store_true", help="1000 photos too")
+    parser.add_argument("--full", action="store_true", help="the largest of what grows, too")
     parser.add_argument("--out", type=Path, help="page to write (RESULTS.md, of a whole run only)")
     options = parser.parse_args(arguments)
     if unknown := set(options.subjects) - set(_SUBJECTS):

@@ -13,3 +13,8 @@ class Effort:
     def repeats(self, usual: int) -> int:
         """How often to time each way."""
         return 1 if self.quick else usual
+
+    @property
+    def warm_ups(self) -> int:
+        """How often to run untimed what takes long to run."""
+        return 0 if self.quick else 1

@@ -33,7 +33,7 @@ def _light(effort: Effort) -> list[Row]:
 
 def _icevision(effort: Effort) -> Row:
     ways = {"ours": partial(python, "-c", _BRIDGED), "plain": partial(python, "-c", _ALL_AT_ONCE)}
-    found = interleave(ways, effort.repeats(3))
+    found = interleave(ways, effort.repeats(3), effort.warm_ups)
     return Row.of(
         f"`{_STAR}`, bridged", found["ours"], found["plain"], "the same without loading later"
     )
@@ -54,7 +54,7 @@ def _count(effort: Effort) -> Row:
                 f"from benchmarks.plain import count_once; count_once({CHECKPOINT!r}, {photo!r})",
             ),
         }
-        found = interleave(ways, effort.repeats(3))
+        found = interleave(ways, effort.repeats(3), effort.warm_ups)
     return Row.of(
         "command line, one photo of 1024 px to count from a cold start",
         found["ours"],

@@ -38,7 +38,9 @@ def _compare(
     with ready(
         ours=Worker(prepare, **given, ours=True), plain=Worker(prepare, **given, ours=False)
     ) as ways:
-        found = interleave({name: way.run for name, way in ways.items()}, effort.repeats(repeats))
+        found = interleave(
+            {name: way.run for name, way in ways.items()}, effort.repeats(repeats), effort.warm_ups
+        )
     steps = {name: _steps(runs) for name, runs in found.items()}
     name = f"VFNet {backbone.partition('_')[0]} at {size} px"
     epoch = f"training epoch, {name}: {photos} photos by {batch}, then {_HELD_OUT} to judge by"
