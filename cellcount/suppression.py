@@ -8,13 +8,12 @@ taking the single best box again and again gives.
 Neubeck & Van Gool 2006; Bodla et al. 2017, "Soft-NMS".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
-
-_AT_ONCE = 2**20  # pairs of boxes compared at a time: some 50 MB
 
 
 def suppress(
@@ -82,33 +81,21 @@ def _pairs(
     least = method.get("iou_threshold", 0.3)
     if soft and method.get("method") == "gaussian":
         least = np.nextafter(0, 1)
-    found = []
-    for one, other in _candidates(boxes):
-        a, b = boxes[one].astype(float), boxes[other].astype(float)
-        sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-        near = (sides > 0).all(1) & (groups[one] == groups[other])
-        one, other, a, b = one[near], other[near], a[near], b[near]  # noqa: PLW2901
-        shared = sides[near].prod(1)
-        iou = shared / ((a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - shared)
-        much = iou >= least if soft else iou > least
-        found.append((one[much], other[much], iou[much]))
-    one, other, iou = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    one, other = _candidates(boxes)
+    a, b = boxes[one].astype(float), boxes[other].astype(float)
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    near = (sides > 0).all(1) & (groups[one] == groups[other])
+    one, other, a, b = one[near], other[near], a[near], b[near]
+    shared = sides[near].prod(1)
+    iou = shared / ((a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - shared)
+    much = iou >= least if soft else iou > least
+    one, other, iou = one[much], other[much], iou[much]
     return np.concatenate([one, other]), np.concatenate([other, one]), np.concatenate([iou, iou])
 
 
-def _candidates(boxes: NDArray[np.floating]) -> Iterator[tuple[NDArray[np.intp], ...]]:
-    """Every pair of boxes whose spans along x overlap, once, in pieces that bound memory."""
-    order = np.argsort(boxes[:, 0], kind="stable")
-    start, stop = boxes[order, 0], boxes[order, 2]
-    # After a box come, by their left edges, those that begin before it ends.
-    many = np.maximum(np.searchsorted(start, stop) - np.arange(len(boxes)) - 1, 0)
-    total = np.cumsum(many)
-    first = 0
-    while first < len(boxes):
-        before = total[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(total, before + _AT_ONCE, side="right")))
-        counts = many[first:last]
-        one = np.repeat(np.arange(first, last), counts)
-        step = np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
-        yield order[one], order[one + step + 1]
-        first = last
+def _candidates(boxes: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Every pair of boxes that overlap or touch, once: a search tree, so that crowds stay quick."""
+    frames = shapely.box(*boxes.T.astype(float))
+    one, other = shapely.STRtree(frames).query(frames)
+    once = one < other
+    return one[once], other[once]
