@@ -3,20 +3,19 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from cellcount import bridge
 from cellcount.calibration import Calibration, Estimate
 from cellcount.errors import CellCountError
 from cellcount.evaluation import Evaluation, evaluate
+from cellcount.finetuning import records, trained
 from cellcount.judging import labelled_photos, write
 from cellcount.matching import Prediction, match, predictions
-from cellcount.pretrain import warm_start
-from cellcount.training import EPOCHS, RATE, laptop_model, learner, predict, seed_everything
+from cellcount.training import EPOCHS, predict
 
 
 class Judged(NamedTuple):
@@ -58,12 +57,9 @@ def cross_validate(
     seconds = []
     for number, part in enumerate(tqdm(parts, unit="fold")):
         start = time.perf_counter()
-        seed_everything(seed + number)
         learned = [parsed[i] for i in range(len(photos)) if i not in part]
         held_out = [parsed[i] for i in part]
-        model = laptop_model(len(class_map))
-        warm_start(model)
-        learner(model, learned, held_out).fine_tune(epochs, RATE, freeze_epochs=1)
+        model = trained(learned, held_out, len(class_map), epochs=epochs, seed=seed + number)
         seconds.append(time.perf_counter() - start)
         predicted |= dict(zip(part, predictions(predict(model, held_out)), strict=True))
     found = [predicted[i] for i in range(len(photos))]
@@ -71,22 +67,6 @@ def cross_validate(
     result = evaluate(found, thresholds.tolist(), counts=counts)
     write(result, found, thresholds, photos, out)
     return Judged(result, seconds)
-
-
-def records(folder: str | Path, photos: Sequence[Path]) -> tuple[list[Any], Any]:
-    """IceVision's records in the order of ``photos``, and their class map."""
-    bridge.apply()
-    import icevision.all as ice
-
-    parser = ice.parsers.VOCBBoxParser(annotations_dir=folder, images_dir=folder)
-    (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)
-    by_name = {Path(record.filepath).name: record for record in records}
-    missing = [photo.name for photo in photos if photo.name not in by_name]
-    if missing:
-        raise CellCountError(
-            f"The labels of {missing[0]} cannot be used: cc.check_folder({str(folder)!r}) says why."
-        )
-    return [by_name[photo.name] for photo in photos], parser.class_map
 
 
 def _count(

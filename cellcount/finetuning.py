@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cellcount.crossval import records
+from cellcount import bridge
 from cellcount.errors import CellCountError
 from cellcount.judging import labelled_photos
 from cellcount.pretrain import warm_start
@@ -48,9 +49,45 @@ def finetune(
     order = np.random.default_rng(seed).permutation(len(photos))
     aside = max(1, len(photos) // _SHARE)
     held_out, learned = ([parsed[i] for i in part] for part in (order[:aside], order[aside:]))
-    seed_everything(seed)
-    model = laptop_model(len(class_map))
-    warm_start(model)
-    learner(model, learned, held_out).fine_tune(epochs, RATE, freeze_epochs=1)
+    model = trained(learned, held_out, len(class_map), epochs=epochs, seed=seed)
     save(model, class_map, held_out, out)
     return Path(out)
+
+
+def trained(
+    learned: Sequence[Any], held_out: Sequence[Any], classes: int, *, epochs: int, seed: int
+) -> Any:
+    """The laptop's model, from the shipped checkpoint on.
+
+    Args:
+        learned: records to train on.
+        held_out: records that only the losses are computed on.
+        classes: number of classes, the background among them.
+        epochs: how often each photo is shown.
+        seed: of all chance.
+    """
+    seed_everything(seed)
+    model = laptop_model(classes)
+    warm_start(model)
+    learner(model, learned, held_out).fine_tune(epochs, RATE, freeze_epochs=1)
+    return model
+
+
+def records(folder: str | Path, photos: Sequence[Path]) -> tuple[list[Any], Any]:
+    """IceVision's records in the order of ``photos``, and their class map.
+
+    Raises:
+        CellCountError: the labels of a photo cannot be used.
+    """
+    bridge.apply()
+    import icevision.all as ice
+
+    parser = ice.parsers.VOCBBoxParser(annotations_dir=folder, images_dir=folder)
+    (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)
+    by_name = {Path(record.filepath).name: record for record in records}
+    missing = [photo.name for photo in photos if photo.name not in by_name]
+    if missing:
+        raise CellCountError(
+            f"The labels of {missing[0]} cannot be used: cc.check_folder({str(folder)!r}) says why."
+        )
+    return [by_name[photo.name] for photo in photos], parser.class_map
