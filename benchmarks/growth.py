@@ -18,6 +18,7 @@ from benchmarks.table import Growth
 
 _SIDE = 2800  # pixels of the photos whose cells grow in number
 _TILE = 1000  # pixels
+_FRAME = 700  # pixels a side, of a photo as the detector sees it
 
 
 def measure(effort: Effort) -> list[Growth]:
@@ -49,8 +50,8 @@ def _cells(effort: Effort, folder: Path) -> Growth:
 def _boxes(effort: Effort) -> Growth:
     return _grow(
         "cells with boxes",
-        "three made-up boxes for each, on one photo, thinned out and made into a count and its "
-        "interval, without the detector",
+        "three made-up boxes for each, on one photo which they cover by half at most, thinned out "
+        "and made into a count and its interval, without the detector",
         Worker(prepare_weighing),
         {number: [number] for number in ((20, 200) if effort.quick else (20, 200, 2000))},
         effort.repeats(5),
@@ -153,12 +154,14 @@ def prepare_weighing() -> Callable[[int], str]:
     if calibration is None:
         raise NotMeasuredError("the shipped detector has learned no interval")
     random = np.random.default_rng(0)
-    soft = {"type": "soft_nms", "iou_threshold": 0.5, "min_score": 0.05}  # as it was trained for
+    soft = {"type": "soft_nms", "iou_threshold": 0.4, "min_score": 0.05}  # as it was trained for
 
     def weigh(cells: int) -> str:
-        corners = np.repeat(random.uniform(0, 700, (cells, 2)), 3, axis=0)
-        corners += random.normal(0, 2, corners.shape)
-        boxes = np.hstack([corners, corners + random.uniform(10, 60, (cells, 2)).repeat(3, axis=0)])
+        most = min(60, _FRAME * math.sqrt(0.5 / cells))  # many cells on one photo are small
+        sides = random.uniform(most / 6, most, (cells, 2))
+        corners = np.repeat(random.uniform(0, _FRAME, (cells, 2)), 3, axis=0)
+        corners += random.normal(0, most / 30, corners.shape)
+        boxes = np.hstack([corners, corners + sides.repeat(3, axis=0)])
         scores = random.beta(2, 2, len(boxes))
         _, scores = suppress(boxes, scores, np.ones(len(boxes), int), soft)
         n, low, high = calibration.count(scores, 0.95)

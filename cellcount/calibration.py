@@ -47,7 +47,7 @@ from cellcount.errors import CellCountError
 from cellcount.evaluation import CountAccuracy, count_accuracy, curve
 from cellcount.matching import Match, match, predictions
 
-_LEAST = 0.2  # Hundreds of boxes less likely than this add up to cells where there is only clutter.
+LIKELY = 0.2  # Hundreds of boxes less likely than this add up to cells where there is only clutter.
 _FOLDS = 10
 _CORRECTION_SD = 0.25
 _PHOTO_SD = 0.1 * np.tan(np.pi / 2 * (np.arange(60) + 0.5) / 60)  # (60,), equal parts of the prior
@@ -115,12 +115,6 @@ class Calibration:
     def accuracy(self) -> CountAccuracy:
         """How right the counts of photos are that were left out of the learning."""
         return count_accuracy([one.n for one in self.held_out], self.labelled)
-
-    @property
-    def covered(self) -> int:
-        """How many of these photos' labelled counts lie in their intervals."""
-        pairs = zip(self.held_out, self.labelled, strict=True)
-        return sum(one.low <= labelled <= one.high for one, labelled in pairs)
 
     def count(self, scores: ArrayLike, level: float = 0.95) -> Estimate:
         """Count a photo from the scores (n,) of all its candidates.
@@ -223,7 +217,7 @@ def _folds(photos: int) -> list[range]:
 
 def _expectation(probability: NDArray[np.float64]) -> tuple[float, float]:
     """Mean and variance of the number of cells among candidates of these probabilities (n,)."""
-    p = probability[probability >= _LEAST]
+    p = probability[probability >= LIKELY]
     return float(p.sum()), float(np.sum(p * (1 - p)) + 0.5)
 
 

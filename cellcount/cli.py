@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped. What was finished is kept.", file=sys.stderr)
+        print("Stopped. What has been written is kept.", file=sys.stderr)
         return 130
 
 
@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     crossval.add_argument("folder", type=Path, help="labelled photos")
     crossval.add_argument("--folds", type=int, default=4, help="how many trainings (4)")
-    crossval.add_argument("--epochs", type=int, help="how often each photo is shown")
+    crossval.add_argument(
+        "--epochs", type=cli_labels.positive, help="how often each photo is shown"
+    )
     crossval.add_argument("--seed", type=int, default=0)
     crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
     crossval.set_defaults(run=_crossval)
@@ -70,8 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     pretrain = commands.add_parser("pretrain", help="train on rendered photos alone")
     pretrain.add_argument("out", type=Path, help="checkpoint to write")
     pretrain.add_argument("--folder", type=Path, default=Path("out/rendered"), help="of the photos")
-    pretrain.add_argument("--photos", type=int, default=300, help="how many to render (300)")
-    pretrain.add_argument("--epochs", type=int, default=3, help="how often each is shown (3)")
+    pretrain.add_argument(
+        "--photos", type=cli_labels.positive, default=300, help="how many to render (300)"
+    )
+    pretrain.add_argument(
+        "--epochs", type=cli_labels.positive, default=3, help="how often each is shown (3)"
+    )
     pretrain.add_argument("--seed", type=int, default=1000)
     pretrain.add_argument("--start", type=Path, help="an earlier result, to train further")
     pretrain.set_defaults(run=_pretrain)

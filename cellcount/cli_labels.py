@@ -33,7 +33,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="write nothing; train on N labelled photos, say how much work the others leave",
     )
-    prelabel.add_argument("--epochs", type=int, help="of that training")
+    prelabel.add_argument("--epochs", type=positive, help="of that training")
     prelabel.set_defaults(run=_prelabel)
 
     check = commands.add_parser("check", help="look for mistakes in labelled photos, or mend them")
@@ -54,6 +54,17 @@ def add(commands: Any) -> None:
     export.add_argument("target", type=Path, help="folder to make")
     export.add_argument("--format", choices=FORMATS, required=True)
     export.set_defaults(run=_export)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, as argparse takes a type.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
 
 
 def _label(options: argparse.Namespace) -> None:

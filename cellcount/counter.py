@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,13 +133,12 @@ class Counter:
             tile: pixels a side, if the photos are to be cut into tiles.
 
         Raises:
-            CellCountError: such tiles cannot be counted.
+            CellCountError: such tiles cannot be counted, or the table cannot be written.
         """
         engine = self._on_tiles(tile)
-        Path(table).parent.mkdir(parents=True, exist_ok=True)
         counts = []
         listed = list(photos)
-        with Path(table).open("w", newline="", encoding="utf-8") as file:
+        with _writable(Path(table)) as file:
             rows = csv.writer(file)
             rows.writerow(["photo", "count", "low", "high"])
             # Of photos so large that they need tiles, only one is in memory.
@@ -163,6 +162,17 @@ class Counter:
         least = self.threshold if self.calibration is None else LEAST_SCORE
         found = engine.find(prepared, least)
         return Count.of(photo, found.boxes, found.scores, self.calibration)
+
+
+def _writable(table: Path) -> TextIO:
+    try:
+        table.parent.mkdir(parents=True, exist_ok=True)
+        return table.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise CellCountError(
+            f"The table {table} cannot be written ({error.strerror}): close the program that shows "
+            "it, or choose another name."
+        ) from error
 
 
 _Prepare = Callable[[str | Path], Any]

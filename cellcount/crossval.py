@@ -13,7 +13,7 @@ from cellcount.calibration import Calibration, Estimate
 from cellcount.errors import CellCountError
 from cellcount.evaluation import Evaluation, evaluate
 from cellcount.finetuning import records, trained
-from cellcount.judging import labelled_photos, write
+from cellcount.judging import labelled_photos, refuse_own_folder, write
 from cellcount.matching import Prediction, match, predictions
 from cellcount.training import EPOCHS, predict
 
@@ -45,6 +45,11 @@ def cross_validate(
         CellCountError: there are less photos than folds, or less than two folds.
     """
     photos = labelled_photos(folder)
+    refuse_own_folder(photos, out)
+    if len(photos) < 2:
+        raise CellCountError(
+            f"{folder} has one labelled photo: label another, for each is judged by the others."
+        )
     if not 2 <= folds <= len(photos):
         raise CellCountError(
             f"{len(photos)} labelled photos cannot be cut into {folds} parts: take from 2 to "

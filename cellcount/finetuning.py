@@ -1,5 +1,6 @@
 """The training of train.ipynb in one call: from labelled photos to a checkpoint that counts."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def finetune(
 ) -> Path:
     """Train as train.ipynb does on a laptop, on labels that a person drew or confirmed.
 
-    One photo in five, at least one, is set aside; the calibration learns from those.
+    One photo in five, rounded up, is set aside; the calibration learns from those.
 
     Args:
         folder: labelled photos.
@@ -47,7 +48,7 @@ def finetune(
         )
     parsed, class_map = records(folder, photos)
     order = np.random.default_rng(seed).permutation(len(photos))
-    aside = max(1, len(photos) // _SHARE)
+    aside = math.ceil(len(photos) / _SHARE)
     held_out, learned = ([parsed[i] for i in part] for part in (order[:aside], order[aside:]))
     model = trained(learned, held_out, len(class_map), epochs=epochs, seed=seed)
     save(model, class_map, held_out, out)

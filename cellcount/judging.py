@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from cellcount import plots, voc
@@ -54,22 +55,14 @@ def judge(
         CellCountError: no photo is labelled, a file cannot be read, or the engine cannot be used.
     """
     photos = labelled_photos(folder, tell=True)
+    refuse_own_folder(photos, out)
     counter = Counter(model, engine=engine)
     names, several = np.array(counter.classes, dtype=str), len(counter.classes) > 1
     predicted, counts = [], []
     for photo in tqdm(photos, unit="photo", leave=False):
-        labels = voc.read(photo.with_suffix(".xml")).boxes
         found = counter.find(photo)
-        predicted.append(
-            Prediction(
-                photo.name,
-                found.boxes,
-                found.scores,
-                np.array([(b.xmin, b.ymin, b.xmax, b.ymax) for b in labels]).reshape(-1, 4),
-                names[found.labels - 1] if several else None,
-                np.array([b.label for b in labels], dtype=str) if several else None,
-            )
-        )
+        kinds = names[found.labels - 1] if several else None
+        predicted.append(beside_labels(photo, found.boxes, found.scores, kinds))
         if counter.calibration is not None:
             one = Count.of(photo, found.boxes, found.scores, counter.calibration)
             counts.append(Estimate(one.n, one.low or 0, one.high or 0))
@@ -77,6 +70,43 @@ def judge(
     result = evaluate(predicted, threshold, counts=counts or None)
     write(result, predicted, np.full(len(photos), threshold), photos, out)
     return result
+
+
+def beside_labels(
+    photo: Path,
+    boxes: NDArray[np.floating],
+    scores: NDArray[np.floating],
+    kinds: NDArray[np.str_] | None,
+) -> Prediction:
+    """What was found on a photo beside what its XML says.
+
+    Args:
+        photo: its file.
+        boxes: (n, 4): xmin, ymin, xmax, ymax in pixels of the photo.
+        scores: (n,).
+        kinds: (n,), the class of each box; None if classes do not matter.
+    """
+    labels = voc.read(photo.with_suffix(".xml")).boxes
+    return Prediction(
+        photo.name,
+        boxes,
+        scores,
+        np.array([(b.xmin, b.ymin, b.xmax, b.ymax) for b in labels]).reshape(-1, 4),
+        kinds,
+        None if kinds is None else np.array([b.label for b in labels], dtype=str),
+    )
+
+
+def refuse_own_folder(photos: Sequence[Path], out: str | Path) -> None:
+    """Refuse to write pictures where the photos are, whose names they have.
+
+    Raises:
+        CellCountError: ``out`` is the photos' folder.
+    """
+    if any(photo.parent.resolve() == Path(out).resolve() for photo in photos):
+        raise CellCountError(
+            f"The pictures would replace your photos in {out}: choose another folder for them."
+        )
 
 
 def write(
@@ -131,11 +161,16 @@ def tell(result: Evaluation) -> None:
         f"recall {result.recall:.2f}, F1 {result.f1:.2f}; AP50 {result.ap50:.2f}, "
         f"AP {result.ap:.2f}"
     )
-    print(
-        f"Counts: off by {counts.mean_absolute_error:.1f} cells or {counts.mape:.1f} % on "
-        f"average, bias {counts.bias:+.1f}, limits of agreement {counts.limits[0]:+.1f} to "
-        f"{counts.limits[1]:+.1f}, R2 {counts.r2:.2f}"
-    )
+    share = "" if np.isnan(counts.mape) else f" or {counts.mape:.1f} %"
+    said = [
+        f"off by {counts.mean_absolute_error:.1f} cells{share} on average",
+        f"bias {counts.bias:+.1f}",
+    ]
+    if len(rows) > 1:  # which one photo does not define
+        said.append("limits of agreement {:+.1f} to {:+.1f}".format(*counts.limits))
+    if not np.isnan(counts.r2):
+        said.append(f"R2 {counts.r2:.2f}")
+    print(f"Counts: {', '.join(said)}")
     if result.covered is not None:
         print(
             f"Intervals: {result.covered} of {len(rows)} hold the labelled count; their median "

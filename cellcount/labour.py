@@ -8,11 +8,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm.auto import tqdm
 
-from cellcount import voc
 from cellcount.counter import Counter
 from cellcount.errors import CellCountError
 from cellcount.finetuning import finetune
-from cellcount.judging import labelled_photos
+from cellcount.judging import beside_labels, labelled_photos
 from cellcount.matching import Prediction, match
 from cellcount.prelabelling import draw
 from cellcount.training import EPOCHS
@@ -127,17 +126,8 @@ def draw_beside_labels(model: str | Path, photos: Sequence[Path]) -> list[Predic
     result = []
     for photo in tqdm(photos, "Drawing boxes", unit="photo", leave=False):
         drawn = draw(counter, photo)
-        labels = voc.read(photo.with_suffix(".xml")).boxes
-        result.append(
-            Prediction(
-                photo.name,
-                drawn.boxes,
-                drawn.scores,
-                np.array([(b.xmin, b.ymin, b.xmax, b.ymax) for b in labels]).reshape(-1, 4),
-                drawn.labels,
-                np.array([b.label for b in labels], dtype=str),
-            )
-        )
+        kinds = np.array(drawn.labels, dtype=str)
+        result.append(beside_labels(photo, drawn.boxes, drawn.scores, kinds))
     return result
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cellcount.evaluation import curve
+from cellcount.evaluation import count_accuracy, curve
 from cellcount.matching import Prediction, match
 
 CELL = "#ff59d6"  # the walkthrough's pink; no cell and no stain on these photos has it
@@ -39,7 +39,7 @@ def draw_mistakes(
     iou: float = 0.3,
     longest: int | None = None,
 ) -> Image.Image:
-    """Draw missed cells and false alarms in two colours, and cells that were found thinly.
+    """Draw missed cells, false alarms and found cells, each in a colour of its own.
 
     Args:
         photo: (height, width, 3) uint8 RGB.
@@ -143,20 +143,26 @@ def predicted_against_labelled(
 
 
 def bland_altman(labelled: Sequence[int], predicted: Sequence[int]) -> Figure:
-    """Plot error over mean of both counts, with bias and limits of agreement.
+    """Plot error over mean of both counts, in cells, with bias and limits of agreement.
 
     Bland & Altman, Lancet 1986.
+
+    Args:
+        labelled: number of labelled cells on each photo.
+        predicted: number of counted cells, in the same order.
     """
     truth, counted = np.asarray(labelled, dtype=float), np.asarray(predicted, dtype=float)
-    error = counted - truth
-    bias, reach = error.mean(), 1.96 * error.std(ddof=1) if len(error) > 1 else 0.0
+    accuracy = count_accuracy(predicted, labelled)
+    low, high = accuracy.limits
     figure, axes = plt.subplots(figsize=(5.5, 4), layout="constrained")
-    axes.scatter((counted + truth) / 2, error, color=CELL, edgecolor="black", zorder=2)
+    axes.scatter((counted + truth) / 2, counted - truth, color=CELL, edgecolor="black", zorder=2)
     for height, style, name in (
-        (bias, "-", f"bias {bias:+.1f}"),
-        (bias + reach, "--", f"{bias + reach:+.1f}"),
-        (bias - reach, "--", f"{bias - reach:+.1f}"),
+        (accuracy.bias, "-", f"bias {accuracy.bias:+.1f}"),
+        (high, "--", f"{high:+.1f}"),
+        (low, "--", f"{low:+.1f}"),
     ):
+        if np.isnan(height):
+            continue  # one photo has no limits of agreement
         axes.axhline(height, linestyle=style, color="0.4", zorder=1)
         axes.annotate(
             name, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom"

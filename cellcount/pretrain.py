@@ -67,14 +67,28 @@ def pretrain(
     The meta of the checkpoint holds a threshold and a calibration, learned from some of the photos
     that were set aside.
 
+    Args:
+        out: checkpoint to write.
+        photos: their folder.
+        number: how many to render, if none are there.
+        epochs: how often each is shown.
+        seed: of the photos, of who is set aside, and of all chance in the training.
+        start: a checkpoint that was made so; else the backbone starts from ImageNet.
+
     Raises:
-        CellCountError: the photos that are there hold mistakes: it lists them.
+        CellCountError: the photos that are there hold mistakes: it lists them; or they are too few.
     """
     bridge.apply()
     import icevision.all as ice
 
     photos = Path(photos)
-    if not any(photos.glob("*.xml")):
+    there = len(list(photos.glob("*.xml")))
+    if (there or number) <= _HELD_OUT:
+        raise CellCountError(
+            f"{_HELD_OUT} photos are set aside for the calibration and none would be left to learn "
+            f"from: render at least {_HELD_OUT + 1}, better 300."
+        )
+    if not there:
         render_folder(photos, photos=number, seed=seed)
     ready_to_train(photos)
     seed_everything(seed)

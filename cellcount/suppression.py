@@ -15,6 +15,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+_AT_ONCE = 500  # boxes whose partners are looked for together, which bounds the memory
+
 
 def suppress(
     boxes: NDArray[np.floating],
@@ -81,21 +83,24 @@ def _pairs(
     least = method.get("iou_threshold", 0.3)
     if soft and method.get("method") == "gaussian":
         least = np.nextafter(0, 1)
-    one, other = _candidates(boxes)
-    a, b = boxes[one].astype(float), boxes[other].astype(float)
-    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    near = (sides > 0).all(1) & (groups[one] == groups[other])
-    one, other, a, b = one[near], other[near], a[near], b[near]
-    shared = sides[near].prod(1)
-    iou = shared / ((a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - shared)
-    much = iou >= least if soft else iou > least
-    one, other, iou = one[much], other[much], iou[much]
+    frames = shapely.box(*boxes.T.astype(float))
+    tree = shapely.STRtree(frames)  # so that crowds stay quick
+    found = []
+    for first in range(0, len(boxes), _AT_ONCE):
+        one, other = tree.query(frames[first : first + _AT_ONCE])
+        one += first
+        here = (one < other) & (groups[one] == groups[other])
+        one, other = one[here], other[here]
+        iou = _iou(boxes[one].astype(float), boxes[other].astype(float))
+        much = iou >= least if soft else iou > least
+        found.append((one[much], other[much], iou[much]))
+    one, other, iou = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return np.concatenate([one, other]), np.concatenate([other, one]), np.concatenate([iou, iou])
 
 
-def _candidates(boxes: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Every pair of boxes that overlap or touch, once: a search tree, so that crowds stay quick."""
-    frames = shapely.box(*boxes.T.astype(float))
-    one, other = shapely.STRtree(frames).query(frames)
-    once = one < other
-    return one[once], other[once]
+def _iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each box of (k, 4) with its partner, which it overlaps or touches: (k,)."""
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    shared = sides.prod(1)
+    union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)

@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from cellcount import bridge
+from cellcount.calibration import LIKELY
 from cellcount.matching import Prediction, match
 from cellcount.photos import read_photo
 
 _PIXELS = 384  # of the longest side; enough to see what kind of photo it is
 _MEAN, _SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
-_LIKELY = 0.2  # as in counting: below, candidates are clutter
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def unsure(probabilities: ArrayLike, drawn: int) -> float:
     """
     p = np.asarray(probabilities, dtype=float)
     left = p[drawn:]
-    return float((np.sum(1 - p[:drawn]) + np.sum(left[left >= _LIKELY])) / max(drawn, 1))
+    return float((np.sum(1 - p[:drawn]) + np.sum(left[left >= LIKELY])) / max(drawn, 1))
 
 
 def changed(boxes: NDArray[np.floating], turned: NDArray[np.floating]) -> float:

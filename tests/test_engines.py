@@ -193,6 +193,20 @@ def test_a_kept_export_counts_without_torch(small, photos):
     assert said.stdout.split() == [str(expected)]
 
 
+@pytest.mark.parametrize("change", ["a layer less", "another shape"])
+def test_a_checkpoint_of_a_detector_built_otherwise_is_refused(tmp_path, change):
+    import torch
+
+    stored = torch.load(SHIPPED, weights_only=True)
+    name = "bbox_head.vfnet_cls.weight"
+    weight = stored["state_dict"].pop(name)
+    if change == "another shape":
+        stored["state_dict"][name] = weight[:, :-1]
+    torch.save(stored, tmp_path / "other.pth")
+    with pytest.raises(CellCountError, match="built otherwise"):
+        Counter(tmp_path / "other.pth")
+
+
 def test_a_damaged_export_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     model = tmp_path / "model.pth"

@@ -282,7 +282,8 @@ def metric_stops_at_100() -> Iterator[None]:
 @span(
     "icevision.models.checkpoint",
     library="icevision",
-    breaks="an interrupted save leaves half a checkpoint; a missing one is reported obscurely",
+    breaks="an interrupted save leaves half a checkpoint; one that is missing or does not fit is "
+    "reported obscurely, or not",
     until=UNTIL,
 )
 def checkpoints_are_half_written() -> Iterator[None]:
@@ -303,9 +304,18 @@ def checkpoints_are_half_written() -> Iterator[None]:
             raise CellCountError(
                 f"The checkpoint {filename} is not there: train.ipynb makes one, or check the name."
             )
-        # Told through a logger, weights that do not fit are a warning, and a file that is loaded is
-        # no news; without one, both are printed.
+        # Told through a logger, a file that is loaded is no news; without one, it is printed.
         kwargs.setdefault("logger", logging.getLogger("cellcount"))
-        return load(filename, *args, **kwargs)
+        # Weights that do not fit would be left out, and the detector find nothing or anything.
+        kwargs.setdefault("strict", True)
+        try:
+            return load(filename, *args, **kwargs)
+        except RuntimeError as error:
+            if "do not match exactly" not in str(error):
+                raise
+            raise CellCountError(
+                f"The weights in {filename} are for a detector that is built otherwise, as by "
+                "another version of Cell Counter: train it again with train.ipynb."
+            ) from error
 
     module.save_checkpoint, module.model_from_checkpoint = save_whole, load_existing

@@ -43,8 +43,8 @@ class KeptPhotos:
         return number in self._starts and shape == self._shapes[number]
 
     def get(self, number: int) -> NDArray[np.uint8] | None:
-        """Photo ``number``, not to be written to, or None if it was not put there yet."""
-        return self._room(number) if self._bytes[number] else None
+        """A copy of photo ``number``, or None if it was not put there yet."""
+        return self._room(number).copy() if self._bytes[number] else None
 
     def put(self, number: int, photo: NDArray[np.uint8]) -> None:
         """Keep ``photo`` as number ``number``."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SUFFIX = ".openvino"
-_LAYOUT = 1  # of the archive and of what the network computes: a new number outdates all files
+_LAYOUT = 2  # of the archive and of what the network computes: a new number outdates all files
 
 
 class Exported(NamedTuple):
@@ -43,7 +43,7 @@ def find(checkpoint: Path) -> Exported | None:
 
 
 def keep(checkpoint: Path, exported: Exported) -> Path | None:
-    """Write the file and delete those that the checkpoint's earlier contents left.
+    """Write the file and delete those beside it that the checkpoint's earlier contents left.
 
     Returns:
         where it is, or None if neither folder can be written to.
@@ -62,11 +62,17 @@ def keep(checkpoint: Path, exported: Exported) -> Path | None:
             with suppress(OSError):
                 part.unlink()
             continue
-        for old in folder.glob(f"{glob.escape(checkpoint.name)}.{'[0-9a-f]' * 16}{SUFFIX}"):
-            if old.name != name:
-                old.unlink(missing_ok=True)
+        if folder == checkpoint.parent:  # elsewhere they may be other people's of the same name
+            _forget(checkpoint, name)
         return folder / name
     return None
+
+
+def _forget(checkpoint: Path, name: str) -> None:
+    for old in checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.{'[0-9a-f]' * 16}{SUFFIX}"):
+        if old.name != name:
+            with suppress(OSError):
+                old.unlink()
 
 
 def _folders(checkpoint: Path) -> tuple[Path, Path]:

@@ -97,8 +97,8 @@ def _refuse_existing(targets: list[Path], overwrite: bool) -> None:
     there = [target for target in targets if target.exists()]
     if there and not overwrite:
         raise CellCountError(
-            f"{there[0]} is there already and is not replaced. Choose an empty folder or another "
-            "seed, or say that files may be overwritten."
+            f"{there[0]} is there already and is not replaced: choose an empty folder or another "
+            "seed."
         )
 
 
