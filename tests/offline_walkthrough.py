@@ -36,10 +36,10 @@ train_dl = model_type.train_dl(Dataset(train_records[:2], train_tfms), batch_siz
 valid_dl = model_type.valid_dl(Dataset(valid_records[:1], valid_tfms), batch_size=1)
 metrics = [COCOMetric(metric_type=COCOMetricType.bbox)]
 learn = model_type.fastai.learner(dls=[train_dl, valid_dl], model=model, metrics=metrics)
-before = [parameter.detach().clone() for parameter in model.backbone.layer7.parameters()]
+before = [parameter.detach().clone() for parameter in model.backbone.layer4.parameters()]
 with learn.no_bar(), learn.no_logging():
     learn.fine_tune(1, 1e-3, freeze_epochs=1)
-after = list(model.backbone.layer7.parameters())
+after = list(model.backbone.layer4.parameters())
 assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True)), (
     "nothing was learned"
 )
