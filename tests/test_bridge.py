@@ -113,7 +113,7 @@ def test_more_than_100_cells_are_found(icevision):
     vfnet = icevision.models.mmdet.vfnet
     backbone = vfnet.backbones.efficientnet_lite0_fpn(pretrained=False)
     head = vfnet.model(backbone=backbone, num_classes=2).bbox_head
-    sides = [80, 40, 20, 10, 5]
+    sides = [80, 40, 20, 10]
     scores = [torch.full((1, 1, side, side), -20.0) for side in sides]
     scores[0][:, :, ::4, ::4] = 5.0
     distances = [torch.full((1, 4, side, side), 10.0) for side in sides]
