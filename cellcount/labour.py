@@ -126,8 +126,7 @@ def draw_beside_labels(model: str | Path, photos: Sequence[Path]) -> list[Predic
     result = []
     for photo in tqdm(photos, "Drawing boxes", unit="photo", leave=False):
         drawn = draw(counter, photo)
-        kinds = np.array(drawn.labels, dtype=str)
-        result.append(beside_labels(photo, drawn.boxes, drawn.scores, kinds))
+        result.append(beside_labels(photo, drawn.boxes, drawn.scores, drawn.labels))
     return result
 
 
