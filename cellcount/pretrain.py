@@ -83,6 +83,8 @@ def pretrain(
 
     photos = Path(photos)
     there = len(list(photos.glob("*.xml")))
+    if there:
+        ready_to_train(photos)
     if (there or number) <= _HELD_OUT:
         raise CellCountError(
             f"{_HELD_OUT} photos are set aside for the calibration and none would be left to learn "
@@ -90,7 +92,6 @@ def pretrain(
         )
     if not there:
         render_folder(photos, photos=number, seed=seed)
-    ready_to_train(photos)
     seed_everything(seed)
     parser = ice.parsers.VOCBBoxParser(annotations_dir=photos, images_dir=photos)
     share = _HELD_OUT / len(parser)
