@@ -124,7 +124,12 @@ class Calibration:
         Args:
             scores: found as for :meth:`learn`.
             level: how probable it is that the true number lies from low to high.
+
+        Raises:
+            CellCountError: ``level`` is not between 0 and 1.
         """
+        if not 0 < level < 1:
+            raise CellCountError(f"An interval of level {level} cannot be: 0.95 is 95 %.")
         expected, variance = _expectation(self.probability(scores))
         weight, mean, spread = self._posterior()
         centre = mean * expected

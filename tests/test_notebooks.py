@@ -1,5 +1,6 @@
 """The notebooks: readable as committed, and right when they are run."""
 
+import re
 import statistics
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import nbformat
 import pytest
 
+from cellcount import training
 from cellcount.counting import percentage_error, read_counts
 from cellcount.demo import NOTEBOOKS, run_notebook
 
@@ -59,6 +61,19 @@ def test_seventeen_lines_are_numbered_in_order():
     source = "\n".join(cell.source for cell in _code(notebook))
     numbers = [int(rest.split()[0]) for rest in source.split("# line ")[1:]]
     assert numbers == list(range(1, WALKTHROUGH + 1))
+
+
+def test_train_notebook_and_package_train_alike():
+    """finetune, crossval and their figures speak for the notebook only as long as these agree."""
+    source = "\n".join(cell.source for cell in _code(nbformat.read(ROOT / "train.ipynb", 4)))
+
+    def number(pattern):
+        return float(re.search(pattern, source)[1])
+
+    assert number(r"image_size = (\d+)") == training.SIZE
+    assert number(r"epochs = .* else (\d+)") == training.EPOCHS
+    assert number(r"fine_tune\(epochs, ([\d.e-]+)") == training.RATE
+    assert number(r"detection_threshold=([\d.]+)") == training.LEAST_SCORE
 
 
 def test_both_notebooks_run_and_count(tmp_path):
