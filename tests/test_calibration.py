@@ -325,5 +325,5 @@ def test_damaged_calibration_is_refused(damage):
 @pytest.mark.parametrize("level", [0, 1, 95, -0.5, float("nan")])
 def test_level_that_is_no_share_is_refused(level):
     learned, new = simulate(DETECTORS["good"], 3, 0)
-    with pytest.raises(CellCountError, match="0.95 is 95 %"):
+    with pytest.raises(CellCountError, match=r"0\.95 is 95 %"):
         learned.count(new[0].scores, level)
