@@ -77,7 +77,7 @@ def test_train_notebook_and_package_train_alike():
 
 
 def test_both_notebooks_run_and_count(tmp_path):
-    """What `make demo` promises, in its own folder; a run, unseeded, was 7 % off."""
+    """What `make demo` promises, in its own folder; a run, unseeded, was 4 % off."""
     for name in ("data", "cellcount", "docs", *NOTEBOOKS):
         (tmp_path / name).symlink_to(ROOT / name)
     script = (
