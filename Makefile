@@ -11,7 +11,7 @@ setup:  ## installs everything (quick when it is there)
 
 dev: setup
 	@$(PY) -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
-	@bash tests/xvfb_packages.sh
+	@bash tests/shared/xvfb_packages.sh
 
 demo: setup  ## runs both notebooks on the bundled photos and prints the counts
 	$(PY) -m cellcount demo

@@ -26,9 +26,9 @@ def prepare(size: int, ours: bool) -> Callable[[], list[float]]:
     import torch
 
     if ours:
-        from cellcount import bridge
+        import icevision_bridge
 
-        bridge.apply()
+        icevision_bridge.apply()
         from mmcv.ops import deform_conv2d
 
         def convolve(image, offset, weight):

@@ -148,7 +148,7 @@ def prepare_weighing() -> Callable[[int], str]:
     import numpy as np
 
     from cellcount import Counter
-    from cellcount.suppression import suppress
+    from cellcount.counting.suppression import suppress
 
     calibration = Counter(CHECKPOINT).calibration
     if calibration is None:

@@ -12,7 +12,7 @@ from benchmarks.plain import LOADED_LATER
 from benchmarks.table import Row
 
 _STAR = "from icevision.all import *"
-_BRIDGED = f"import cellcount as cc; cc.bridge.apply(); {_STAR}"
+_BRIDGED = f"import cellcount as cc; cc.apply_bridge(); {_STAR}"
 _ALL_AT_ONCE = f"from benchmarks.plain import leave_out; leave_out({LOADED_LATER!r}); {_STAR}"
 
 

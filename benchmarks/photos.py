@@ -30,7 +30,7 @@ def mosaic(target: Path, side: int, tiles: int = 1) -> Path:
 
 def true_count(tiles: int) -> int:
     """How many cells are labelled on a mosaic."""
-    from cellcount.counting import read_counts
+    from cellcount.counting.count import read_counts
 
     counts = read_counts(BUNDLED[0].with_name("true_counts.csv"))
     return sum(counts[BUNDLED[number % len(BUNDLED)].name] for number in range(tiles**2))

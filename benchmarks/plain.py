@@ -15,18 +15,18 @@ def leave_out(*files: str) -> None:
         ValueError: there is no such file.
         CellCountError: IceVision is loaded already.
     """
-    from cellcount import bridge
+    import icevision_bridge
 
-    if unknown := set(files) - set(bridge._FILES):
+    if unknown := set(files) - set(icevision_bridge._FILES):
         raise ValueError(f"the bridge has no {', '.join(sorted(unknown))}")
-    bridge._FILES = tuple(name for name in bridge._FILES if name not in files)
-    bridge.apply()
+    icevision_bridge._FILES = tuple(name for name in icevision_bridge._FILES if name not in files)
+    icevision_bridge.apply()
 
 
 def take_plain_route() -> None:
     """Let IceVision read photos in its own way, and torchvision compute deformable convolutions."""
     leave_out(KEPT_PHOTOS)
-    from cellcount.bridge.ops import deform, deform_torchvision
+    from icevision_bridge.ops import deform, deform_torchvision
 
     deform._way = lambda device: deform_torchvision
 

@@ -58,13 +58,13 @@ def prepare(
     backbone: str, size: int, batch: int, photos: int, ours: bool
 ) -> Callable[[], list[float]]:
     """An epoch on bundled photos from random weights; it answers with the seconds of each step."""
-    from cellcount import bridge
+    import icevision_bridge
 
-    bridge.apply() if ours else take_plain_route()
+    icevision_bridge.apply() if ours else take_plain_route()
     import icevision.all as ice
     from fastai.callback.core import Callback
 
-    from cellcount.training import seed_everything, transforms
+    from cellcount.detector.training import seed_everything, transforms
 
     parser = ice.parsers.VOCBBoxParser(annotations_dir="data/labeled", images_dir="data/labeled")
     (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)

@@ -1,5 +1,5 @@
 """Lets ``python -m cellcount`` run the command line."""
 
-from cellcount.cli import main
+from cellcount.commands.main import main
 
 raise SystemExit(main())

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REAL_PHOTOS = ROOT.parent / "shared" / "microalgae" / "labeled"
 
 # Before any test module imports mmcv.
-cc.bridge.apply()
+cc.apply_bridge()
 
 # Waiting threads that spin make a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcount.bridge import kept
+from icevision_bridge import kept
 
 SIZE = 96
 FORMATS = ["wide.png", "tall.png", "held.jpg", "deep.png"]

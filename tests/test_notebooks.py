@@ -8,9 +8,10 @@ import sys
 import nbformat
 import pytest
 
-from cellcount import training
-from cellcount.counting import percentage_error, read_counts
-from cellcount.demo import NOTEBOOKS, run_notebook
+from cellcount.calibration.accuracy import percentage_error
+from cellcount.commands.demo import NOTEBOOKS, run_notebook
+from cellcount.counting.count import read_counts
+from cellcount.detector import training
 
 from .conftest import ROOT
 
@@ -81,7 +82,7 @@ def test_both_notebooks_run_and_count(tmp_path):
     for name in ("data", "cellcount", "docs", *NOTEBOOKS):
         (tmp_path / name).symlink_to(ROOT / name)
     script = (
-        "from pathlib import Path; from cellcount.demo import NOTEBOOKS, run_notebook\n"
+        "from pathlib import Path; from cellcount.commands.demo import NOTEBOOKS, run_notebook\n"
         "for name in NOTEBOOKS: run_notebook(Path(name), Path('out') / name)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from cellcount import voc
 from cellcount.errors import CellCountError
+from cellcount.labels import voc
 
 from .photo import Rendered, render_photo
 

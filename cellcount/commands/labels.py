@@ -1,0 +1,126 @@
+"""The commands on labels: drawing, checking and exchanging them; as in :mod:`cellcount.commands.main`."""
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import Any
+
+from cellcount.labels.formats import FORMATS
+
+
+def add(commands: Any) -> None:
+    """Add them to the command line.
+
+    Args:
+        commands: what argparse's ``add_subparsers`` returned.
+    """
+    label = commands.add_parser("label", help="draw boxes around cells with labelImg")
+    label.add_argument("folder", type=Path, nargs="?", help="photos (data/labeled)")
+    label.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="labels to offer")
+    label.set_defaults(run=_label)
+
+    prelabel = commands.add_parser("prelabel", help="let a model draw boxes for you to correct")
+    prelabel.add_argument("folder", type=Path, help="photos, some of them perhaps labelled")
+    prelabel.add_argument(
+        "--model",
+        type=Path,
+        default=Path("models/model_checkpoint.pth"),
+        help="checkpoint saved by train.ipynb (models/model_checkpoint.pth)",
+    )
+    prelabel.add_argument(
+        "--measure",
+        type=int,
+        metavar="N",
+        help="write nothing; train on N labelled photos, say how much work the others leave",
+    )
+    prelabel.add_argument("--epochs", type=positive, help="of that training")
+    prelabel.set_defaults(run=_prelabel)
+
+    check = commands.add_parser("check", help="look for mistakes in labelled photos, or mend them")
+    check.add_argument("folder", type=Path, help="photos with their XML beside them")
+    check.add_argument(
+        "--fix", action="store_true", help="mend what needs no guessing, and keep the originals"
+    )
+    check.set_defaults(run=_check)
+
+    bring = commands.add_parser("import", help="bring labels from COCO, YOLO or Pascal VOC exports")
+    bring.add_argument("source", type=Path, help="folder, zip or COCO JSON of another program")
+    bring.add_argument("folder", type=Path, help="gets photos with XML beside them")
+    bring.add_argument("--format", choices=FORMATS, help="of the source (found out)")
+    bring.set_defaults(run=_import)
+
+    export = commands.add_parser("export", help="copy labelled photos for other programs")
+    export.add_argument("folder", type=Path, help="photos with their XML beside them")
+    export.add_argument("target", type=Path, help="folder to make")
+    export.add_argument("--format", choices=FORMATS, required=True)
+    export.set_defaults(run=_export)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, as argparse takes a type.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
+def _label(options: argparse.Namespace) -> None:
+    from cellcount.labelling import launch
+    from cellcount.photos import folders
+
+    launch.label(options.folder or folders.data_folder() / "labeled", options.classes)
+
+
+def _prelabel(options: argparse.Namespace) -> None:
+    if options.measure is not None:
+        from cellcount.labelling import annotation_effort
+
+        epochs = options.epochs or annotation_effort.EPOCHS
+        annotation_effort.tell(
+            annotation_effort.measure(options.folder, options.measure, epochs=epochs)
+        )
+        return
+    from cellcount.labelling import prelabelling
+
+    prelabelling.tell(prelabelling.prelabel(options.folder, options.model))
+    print(
+        "Correct the boxes in this order, in labelImg or in a notebook with "
+        f"cc.label({str(options.folder)!r}). Nothing learns from a photo until you confirm it: "
+        "space in labelImg, Submit in the notebook."
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    from cellcount.labels import checks, mending
+
+    if options.fix:
+        for done in mending.mend(options.folder):
+            print(done)
+    checked = checks.check(options.folder)
+    checks.tell(checked)
+    return 1 if checked.errors else 0
+
+
+def _import(options: argparse.Namespace) -> None:
+    from cellcount.labels.exchange import import_labels
+
+    moved = import_labels(options.source, options.folder, options.format)
+    print(
+        f"{options.folder} now has {moved.photos} more labelled photos, with {moved.boxes} boxes."
+    )
+    if moved.empty:
+        print(
+            f"{moved.empty} of them have no box: it will be learned that they hold no cell. Delete "
+            "the XML of those that nobody has labelled yet."
+        )
+    print(f"python -m cellcount check {shlex.quote(str(options.folder))} looks for mistakes.")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from cellcount.labels.exchange import export_labels
+
+    moved = export_labels(options.folder, options.target, options.format)
+    print(f"{moved.photos} photos with {moved.boxes} boxes are in {options.target}.")

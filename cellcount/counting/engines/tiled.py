@@ -1,0 +1,60 @@
+"""Any engine on photos cut into tiles: in memory are the photo and what one tile takes."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from cellcount.counting.detections import Detections
+from cellcount.counting.tiles import Tile, check, cut
+from cellcount.errors import CellCountError
+
+if TYPE_CHECKING:
+    from cellcount.counting.engines import Engine
+
+
+class TiledEngine:
+    """Shows an engine one tile after the other, each resized to what the detector sees.
+
+    Args:
+        engine: finds the boxes of a tile.
+        side: of a tile, in pixels of the photo.
+
+    Raises:
+        CellCountError: the tiles are too small, or the detector would see them distorted.
+    """
+
+    def __init__(self, engine: "Engine", side: int) -> None:
+        check(side)
+        if np.ptp(engine.img_size):
+            width, height = engine.img_size  # type: ignore[misc]
+            raise CellCountError(
+                f"This model stretches every photo to {width} x {height} pixels, which would "
+                "distort square tiles: count without tiles, or train it with one number as "
+                "image size."
+            )
+        self.name, self.classes, self.meta = engine.name, engine.classes, engine.meta
+        self.img_size = engine.img_size
+        self._engine, self._side = engine, side
+
+    def prepare(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The photo (height, width, 3) as it is: all its tiles at once would take more memory."""
+        return photo
+
+    def find(self, prepared: NDArray[np.uint8], threshold: float) -> Detections:
+        """The boxes with a score above the threshold, in pixels of the photo."""
+        height, width = prepared.shape[:2]
+        tiles = cut(width, height, self._side)
+        bar = tqdm(tiles, unit="tile", leave=False, disable=len(tiles) == 1)
+        parts = zip(*(self._find(prepared, tile, threshold) for tile in bar), strict=True)
+        boxes, scores, labels = (np.concatenate(part) for part in parts)
+        order = np.argsort(-scores, kind="stable")
+        return Detections(boxes[order], scores[order], labels[order])
+
+    def _find(self, photo: NDArray[np.uint8], tile: Tile, threshold: float) -> Any:
+        xmin, ymin, xmax, ymax = tile.seen
+        found = self._engine.find(self._engine.prepare(photo[ymin:ymax, xmin:xmax]), threshold)
+        boxes = found.boxes + np.array([xmin, ymin, xmin, ymin])
+        mine = tile.counts(boxes)
+        return boxes[mine], found.scores[mine], found.labels[mine]

@@ -1,0 +1,130 @@
+"""A trained model on labelled photos: its boxes, its counts, a table and pictures of both."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from cellcount.calibration.intervals import Estimate
+from cellcount.calibration.matching import Prediction
+from cellcount.counting.count import Count
+from cellcount.counting.counter import Counter
+from cellcount.errors import CellCountError
+from cellcount.judging import plots
+from cellcount.judging.evaluation import Evaluation, evaluate
+from cellcount.photos.reading import read_photo
+
+
+def judge(
+    model: str | Path, folder: str | Path, out: str | Path, engine: str = "auto"
+) -> Evaluation:
+    """Judge a checkpoint on photos that it has not learned from, and write what came of it.
+
+    Args:
+        model: checkpoint saved by train.ipynb.
+        folder: labelled photos.
+        out: gets a table, the plots, and each photo with its misses and false alarms.
+        engine: what computes the model, as :class:`cellcount.counting.counter.Counter` takes it.
+
+    Raises:
+        CellCountError: no photo is labelled, a file cannot be read, or the engine cannot be used.
+    """
+    photos = labelled_photos(folder, tell=True)
+    refuse_own_folder(photos, out)
+    counter = Counter(model, engine=engine)
+    names, several = np.array(counter.classes, dtype=str), len(counter.classes) > 1
+    predicted, counts = [], []
+    for photo in tqdm(photos, unit="photo", leave=False):
+        found = counter.find(photo)
+        kinds = names[found.labels - 1] if several else None
+        predicted.append(beside_labels(photo, found.boxes, found.scores, kinds))
+        if counter.calibration is not None:
+            one = Count.of(photo, found.boxes, found.scores, counter.calibration)
+            counts.append(Estimate(one.n, one.low or 0, one.high or 0))
+    threshold = counter.calibration.threshold_f1 if counter.calibration else counter.threshold
+    result = evaluate(predicted, threshold, counts=counts or None)
+    write(result, predicted, np.full(len(photos), threshold), photos, out)
+    return result
+
+
+def refuse_own_folder(photos: Sequence[Path], out: str | Path) -> None:
+    """Refuse to write pictures where the photos are, whose names they have.
+
+    Raises:
+        CellCountError: ``out`` is the photos' folder.
+    """
+    if any(photo.parent.resolve() == Path(out).resolve() for photo in photos):
+        raise CellCountError(
+            f"The pictures would replace your photos in {out}: choose another folder for them."
+        )
+
+
+def write(
+    result: Evaluation,
+    predicted: Sequence[Prediction],
+    thresholds: Sequence[float] | np.ndarray,
+    photos: Sequence[Path],
+    out: str | Path,
+) -> None:
+    """Write ``photos.csv``, ``summary.csv``, the plots, and the photos with what went wrong.
+
+    Args:
+        result: what :func:`evaluate` said about ``predicted``.
+        predicted: boxes and labels of each photo, in pixels of the photo.
+        thresholds: the score above which a box is a cell, for each photo.
+        photos: their files, in the same order.
+        out: folder to write to.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = result.rows()
+    with (out / "photos.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    with (out / "summary.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("figure", "value"), *result.summary().items()])
+    labelled = [one.labelled for one in result.photos]
+    counted = [one.predicted for one in result.photos]
+    intervals = [one.interval for one in result.photos if one.interval is not None]
+    for name, figure in (
+        ("counts", plots.predicted_against_labelled(labelled, counted, intervals or None)),
+        ("bland_altman", plots.bland_altman(labelled, counted)),
+        ("f1", plots.f1_against_threshold(predicted, result.iou)),
+    ):
+        figure.savefig(out / f"{name}.png", dpi=150)
+    for photo, one, threshold in zip(photos, predicted, thresholds, strict=True):
+        picture = plots.draw_mistakes(read_photo(photo), one, threshold, longest=1400)
+        picture.save(out / f"{photo.stem}.jpg", quality=85)
+
+
+def tell(result: Evaluation) -> None:
+    """Print the table of photos and the figures over all of them."""
+    rows = result.rows()
+    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
+    print("  ".join(name.ljust(width) for name, width in widths.items()))
+    for row in rows:
+        print("  ".join(str(row[name]).rjust(width) for name, width in widths.items()))
+    counts = result.counts
+    print(
+        f"\nBoxes, matched at IoU {result.iou}: precision {result.precision:.2f}, "
+        f"recall {result.recall:.2f}, F1 {result.f1:.2f}; AP50 {result.ap50:.2f}, "
+        f"AP {result.ap:.2f}"
+    )
+    share = "" if np.isnan(counts.mape) else f" or {counts.mape:.1f} %"
+    said = [
+        f"off by {counts.mean_absolute_error:.1f} cells{share} on average",
+        f"bias {counts.bias:+.1f}",
+    ]
+    if len(rows) > 1:  # which one photo does not define
+        said.append("limits of agreement {:+.1f} to {:+.1f}".format(*counts.limits))
+    if not np.isnan(counts.r2):
+        said.append(f"R2 {counts.r2:.2f}")
+    print(f"Counts: {', '.join(said)}")
+    if result.covered is not None:
+        print(
+            f"Intervals: {result.covered} of {len(rows)} hold the labelled count; their median "
+            f"width is {result.width:.0f} % of the count"
+        )

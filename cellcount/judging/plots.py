@@ -1,0 +1,187 @@
+"""Pictures of counts: the photo with its boxes or its mistakes, predicted against labelled."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from cellcount.calibration.accuracy import count_accuracy, curve
+from cellcount.calibration.matching import Prediction, match
+
+CELL = "#ff59d6"  # the walkthrough's pink; no cell and no stain on these photos has it
+# Told apart with every kind of colour vision, and from pink (Okabe & Ito, Color Universal Design).
+MISS, FALSE_ALARM = "#0072b2", "#e69f00"
+
+
+def draw_count(
+    photo: NDArray[np.uint8], boxes: ArrayLike, *, longest: int | None = None
+) -> Image.Image:
+    """Draw a box around each cell, and their number in the upper left corner.
+
+    Args:
+        photo: (height, width, 3) uint8 RGB.
+        boxes: (n, 4), xmin, ymin, xmax, ymax in pixels of ``photo``.
+        longest: shrink the picture until its longest side has this many pixels.
+    """
+    boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
+    text = f"{len(boxes)} cells" if len(boxes) != 1 else "1 cell"
+    return _draw(photo, [(boxes, CELL)], [(text, "white")], longest)
+
+
+def draw_mistakes(
+    photo: NDArray[np.uint8],
+    found: Prediction,
+    threshold: float,
+    *,
+    iou: float = 0.3,
+    longest: int | None = None,
+) -> Image.Image:
+    """Draw missed cells, false alarms and found cells, each in a colour of its own.
+
+    Args:
+        photo: (height, width, 3) uint8 RGB.
+        found: boxes and labels in pixels of ``photo``.
+        threshold: the score above which a box is a cell.
+        iou: overlap of box and label that makes the box right.
+        longest: shrink the picture until its longest side has this many pixels.
+    """
+    matched = match(found, iou)
+    cells = found.scores > threshold
+    right, wrong = cells & matched.matched, cells & ~matched.matched
+    missed = np.setdiff1d(np.arange(matched.labelled), matched.label_of[right])
+    drawn = [
+        (found.boxes[right], CELL),
+        (found.boxes[wrong], FALSE_ALARM),
+        (found.labels[missed], MISS),
+    ]
+    words = [
+        (f"{right.sum()} found", CELL),
+        (f"{len(missed)} missed", MISS),
+        (f"{wrong.sum()} false", FALSE_ALARM),
+    ]
+    return _draw(photo, drawn, words, longest)
+
+
+def _draw(
+    photo: NDArray[np.uint8],
+    drawn: Sequence[tuple[ArrayLike, str]],
+    words: Sequence[tuple[str, str]],
+    longest: int | None,
+) -> Image.Image:
+    """Boxes (n, 4) in their colours, and words in theirs on a plate in the upper left corner."""
+    picture = Image.fromarray(photo)
+    scale = min(1.0, longest / max(picture.size)) if longest else 1.0
+    if scale < 1:
+        size = (round(picture.width * scale), round(picture.height * scale))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    draw = ImageDraw.Draw(picture)
+    line = max(2, max(picture.size) // 500)
+    for boxes, colour in drawn:
+        for box in np.asarray(boxes, dtype=float).reshape(-1, 4) * scale:
+            draw.rectangle(tuple(box), outline=colour, width=line)
+    font = ImageFont.load_default(size=max(16, max(picture.size) // (16 * len(words) ** 0.5)))
+    margin = max(picture.size) // 60
+    top = 2 * margin
+    for text, colour in words:
+        corner = draw.textbbox((2 * margin, top), text, font=font)
+        plate = (corner[0] - margin, corner[1] - margin, corner[2] + margin, corner[3] + margin)
+        draw.rectangle(plate, fill="black" if colour != MISS else "white")
+        draw.text((2 * margin, top), text, font=font, fill=colour)
+        top = round(plate[3] + margin)
+    return picture
+
+
+def threshold_dial(
+    photo: NDArray[np.uint8], boxes: ArrayLike, scores: ArrayLike, thresholds: Sequence[float]
+) -> Figure:
+    """Show the same photo at several thresholds, side by side.
+
+    Args:
+        photo: (height, width, 3) uint8 RGB.
+        boxes: (n, 4) in pixels of ``photo``, all candidates.
+        scores: (n,).
+        thresholds: a picture for each.
+    """
+    boxes, scores = np.asarray(boxes, dtype=float), np.asarray(scores, dtype=float)
+    many = len(thresholds)
+    figure, axes = plt.subplots(1, many, figsize=(4 * many, 4.3), squeeze=False)
+    for axis, threshold in zip(axes[0], thresholds, strict=True):
+        axis.imshow(draw_count(photo, boxes[scores > threshold], longest=700))
+        axis.set_title(f"threshold {threshold:.2f}")
+        axis.axis("off")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def predicted_against_labelled(
+    labelled: Sequence[int],
+    predicted: Sequence[int],
+    intervals: Sequence[tuple[int, int]] | None = None,
+) -> Figure:
+    """Plot each photo's predicted count over its labelled count; the diagonal is perfection.
+
+    Args:
+        labelled: for each photo.
+        predicted: for each photo.
+        intervals: low and high of each predicted count, drawn as bars.
+    """
+    figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
+    ends = np.array(intervals if intervals else np.empty((0, 2)))
+    most = 1.08 * max([*labelled, *predicted, *ends.ravel(), 1])
+    axes.plot([0, most], [0, most], color="0.7", zorder=0)
+    if len(ends):
+        axes.vlines(labelled, ends[:, 0], ends[:, 1], color=CELL, zorder=1)
+    axes.scatter(labelled, predicted, color=CELL, edgecolor="black", zorder=2)
+    axes.set(xlim=(0, most), ylim=(0, most), aspect="equal")
+    axes.set(xlabel="cells labelled by a person", ylabel="cells found by the model")
+    plt.close(figure)  # a notebook shows the returned figure; it need not show it twice
+    return figure
+
+
+def bland_altman(labelled: Sequence[int], predicted: Sequence[int]) -> Figure:
+    """Plot error over mean of both counts, in cells, with bias and limits of agreement.
+
+    Bland & Altman, Lancet 1986.
+
+    Args:
+        labelled: number of labelled cells on each photo.
+        predicted: number of counted cells, in the same order.
+    """
+    truth, counted = np.asarray(labelled, dtype=float), np.asarray(predicted, dtype=float)
+    accuracy = count_accuracy(predicted, labelled)
+    low, high = accuracy.limits
+    figure, axes = plt.subplots(figsize=(5.5, 4), layout="constrained")
+    axes.scatter((counted + truth) / 2, counted - truth, color=CELL, edgecolor="black", zorder=2)
+    for height, style, name in (
+        (accuracy.bias, "-", f"bias {accuracy.bias:+.1f}"),
+        (high, "--", f"{high:+.1f}"),
+        (low, "--", f"{low:+.1f}"),
+    ):
+        if np.isnan(height):
+            continue  # one photo has no limits of agreement
+        axes.axhline(height, linestyle=style, color="0.4", zorder=1)
+        axes.annotate(
+            name, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom"
+        )
+    axes.set(xlabel="mean of labelled and predicted count", ylabel="predicted minus labelled")
+    axes.margins(y=0.15)
+    plt.close(figure)
+    return figure
+
+
+def f1_against_threshold(photos: Sequence[Prediction], iou: float = 0.3) -> Figure:
+    """Plot precision, recall and F1 of all photos together over the threshold."""
+    line = curve([match(photo, iou) for photo in photos])
+    figure, axes = plt.subplots(figsize=(5.5, 4), layout="constrained")
+    axes.plot(line.threshold, line.precision, color=FALSE_ALARM, label="precision")
+    axes.plot(line.threshold, line.recall, color=MISS, label="recall")
+    axes.plot(line.threshold, line.f1, color="black", linewidth=2, label="F1")
+    axes.axvline(line.best_threshold, color="0.6", linestyle="--")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold", ylabel=f"at IoU {iou}")
+    axes.legend(loc="lower left")
+    plt.close(figure)
+    return figure

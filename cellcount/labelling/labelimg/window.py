@@ -1,0 +1,131 @@
+"""What the window offers and remembers."""
+
+from collections.abc import Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from PyQt5.QtWidgets import QAction
+
+from icevision_bridge.spans import loaded, span
+
+_ARCHIVED = "never: labelImg is archived"
+_OFF = (
+    "changeSaveFormat",
+    "changeSavedAnnotationDir",
+    "openAnnotationDetail",
+    "resetAllDetail",
+    "deleteImgDetail",
+)
+
+
+@span(
+    "libs.settings",
+    library="labelImg",
+    breaks="settings in the home folder bring another format, folder or mode from another day",
+    until=_ARCHIVED,
+)
+def old_settings_come_back() -> Iterator[None]:
+    yield
+    settings = loaded("libs.settings").Settings
+    auto_save = loaded("libs.constants").SETTING_AUTO_SAVE
+
+    # The user's own labelImg keeps its file: it is neither read nor written.
+    settings.load = lambda self: self.data.update({auto_save: True})
+    settings.save = settings.reset = lambda self: None
+
+
+@span(
+    "labelImg.labelImg",
+    library="labelImg",
+    breaks="a .txt or .json that shares a photo's name switches the format of all that follow",
+    until=_ARCHIVED,
+)
+def other_formats_take_over() -> Iterator[None]:
+    yield
+    window = loaded("labelImg.labelImg").MainWindow
+
+    def not_read(self: Any, path: str, *_: Any) -> None:
+        self.status(f"{Path(path).name} is not read: labels are Pascal VOC here, in XML.")
+
+    window.load_yolo_txt_by_filename = window.load_create_ml_json_by_filename = not_read
+    window.change_format = lambda self: None
+
+
+@span(
+    "labelImg.labelImg",
+    library="labelImg",
+    breaks="the label dialog opens empty",
+    until=_ARCHIVED,
+)
+def the_label_is_typed_again() -> Iterator[None]:
+    yield
+    window = loaded("labelImg.labelImg").MainWindow
+    init = window.__init__
+
+    @wraps(init)
+    def init_with_label(self: Any, *args: Any) -> None:
+        init(self, *args)
+        self.prev_label_text = self.label_hist[0] if self.label_hist else ""
+
+    window.__init__ = init_with_label
+
+
+@span(
+    "labelImg.labelImg",
+    library="labelImg",
+    breaks="a slip changes the format, the place of the XML, or deletes the photo unasked",
+    until=_ARCHIVED,
+)
+def slips_do_harm() -> Iterator[None]:
+    yield
+    window = loaded("labelImg.labelImg").MainWindow
+    init = window.__init__
+
+    @wraps(init)
+    def init_without(self: Any, *args: Any) -> None:
+        init(self, *args)
+        tips = {self.string_bundle.get_string(name) for name in _OFF}
+        for action in self.findChildren(QAction):
+            if action.statusTip() in tips:
+                action.setEnabled(False)
+
+    window.__init__ = init_without
+
+
+@span(
+    "labelImg.labelImg",
+    library="labelImg",
+    breaks="a photo without cells can only be saved by verifying it",
+    until=_ARCHIVED,
+)
+def nothing_cannot_be_saved() -> Iterator[None]:
+    yield
+    window = loaded("labelImg.labelImg").MainWindow
+    set_clean = window.set_clean
+
+    @wraps(set_clean)
+    def set_clean_and_saveable(self: Any) -> None:
+        set_clean(self)
+        self.actions.save.setEnabled(bool(self.file_path) and not self.image.isNull())
+
+    window.set_clean = set_clean_and_saveable
+
+
+@span(
+    "labelImg.labelImg",
+    library="labelImg",
+    breaks="a duplicated box (Ctrl+D) is not saved, for the photo does not count as changed",
+    until=_ARCHIVED,
+)
+def duplicates_are_not_saved() -> Iterator[None]:
+    yield
+    window = loaded("labelImg.labelImg").MainWindow
+    copy = window.copy_selected_shape
+
+    def copy_and_mark(self: Any, _: bool = False) -> None:
+        if self.canvas.selected_shape:
+            copy(self)
+            self.set_dirty()
+
+    window.copy_selected_shape = copy_and_mark

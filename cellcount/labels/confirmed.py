@@ -1,0 +1,57 @@
+"""Which labels count: those that a person drew or confirmed, never those of a model alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellcount.errors import CellCountError
+from cellcount.labels import voc
+from cellcount.labels.checks import check, refuse_errors
+from cellcount.photos.reading import list_photos
+
+
+def confirmed(xmls: Sequence[Path], *, tell: bool = True) -> list[Path]:
+    """Leave out the Pascal VOC files whose boxes a model drew and nobody has confirmed.
+
+    All that trains and judges reads its labels through here: a detector that learns from its own
+    boxes learns its own mistakes.
+
+    Args:
+        xmls: Pascal VOC files.
+        tell: print how many are left out, if any.
+
+    Raises:
+        CellCountError: there are files, but none is confirmed.
+    """
+    kept = [xml for xml in xmls if not voc.unconfirmed(xml)]
+    left_out = len(xmls) - len(kept)
+    if left_out and not kept:
+        raise CellCountError(
+            f"In {xmls[0].parent} only a model has drawn boxes, on {left_out} photos: open them in "
+            "labelImg, correct the boxes, and press space on each photo to confirm it."
+        )
+    if left_out and tell:
+        print(
+            f"{left_out} of {len(xmls)} labelled photos are left out: a model drew their boxes and "
+            "nobody has confirmed them (in labelImg: space)."
+        )
+    return kept
+
+
+def labelled_photos(folder: str | Path, *, tell: bool = False) -> list[Path]:
+    """The photos of a folder whose boxes, in an XML beside them, a person drew or confirmed.
+
+    Args:
+        folder: with photos.
+        tell: print how many have only a model's boxes; IceVision's parser says it by itself.
+
+    Raises:
+        CellCountError: there is none, or the folder holds mistakes: it lists them.
+    """
+    refuse_errors(check(folder))
+    photos = [photo for photo in list_photos(folder) if photo.with_suffix(".xml").is_file()]
+    if not photos:
+        raise CellCountError(
+            f"No photo in {folder} has an XML of its name beside it: label some in labelImg first."
+        )
+    labels = set(confirmed([photo.with_suffix(".xml") for photo in photos], tell=tell))
+    return [photo for photo in photos if photo.with_suffix(".xml") in labels]

@@ -1,0 +1,17 @@
+"""fastai 2.8: what it prints on a machine without a GPU."""
+
+import warnings
+from collections.abc import Iterator
+
+from icevision_bridge.spans import span
+
+
+@span(
+    "fastai.vision.all",
+    library="fastai",
+    breaks="torch warns at every epoch that it pins no memory where there is no GPU",
+    until="fastai asks for it only where there is a GPU",
+)
+def no_gpu_is_no_news() -> Iterator[None]:
+    yield
+    warnings.filterwarnings("ignore", message=".*pin_memory.*", category=UserWarning)

@@ -1,0 +1,106 @@
+"""mmcv 1.7: operators without compiled code, and checkpoints that cannot run code."""
+
+import logging
+import pickle
+import warnings
+from collections.abc import Iterator
+from functools import wraps
+from typing import Any
+
+from icevision_bridge.errors import BridgeError
+from icevision_bridge.spans import loaded, overlay, span
+
+UNTIL = "IceVision runs on mmcv 2"
+
+
+@span(
+    "mmcv",
+    library="mmcv",
+    versions="<2",
+    breaks="it announces, at every start, a release of 2023",
+    until=UNTIL,
+)
+def release_is_announced() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="On January 1, 2023", category=UserWarning)
+        yield
+
+
+@span(
+    "mmcv.utils.logging",
+    library="mmcv",
+    versions="<2",
+    breaks="building a model logs hundreds of lines on how each layer was initialised",
+    until=UNTIL,
+)
+def layers_are_logged() -> Iterator[None]:
+    yield
+    module = loaded("mmcv.utils.logging")
+    get_logger = module.get_logger
+
+    @wraps(get_logger)
+    def get_calm_logger(
+        name: str, log_file: Any = None, log_level: int = logging.WARNING, file_mode: str = "w"
+    ) -> logging.Logger:
+        return get_logger(name, log_file, log_level, file_mode)
+
+    module.get_logger = get_calm_logger
+
+
+@span(
+    "mmcv.ops",
+    library="mmcv",
+    versions="<2",
+    breaks="its operators are compiled code, built for torch <= 2.4 and Python <= 3.11 only",
+    until=UNTIL,
+)
+def operators_are_not_compiled() -> Iterator[None]:
+    from icevision_bridge import ops
+
+    ops.install()
+    yield
+    ops.accept_empty()
+
+
+@span(
+    "mmcv.runner.checkpoint",
+    library="mmcv",
+    versions="<2",
+    breaks="it loads whatever a pickle builds, so a checkpoint file could run any code",
+    until=UNTIL,
+)
+def checkpoints_can_run_code() -> Iterator[None]:
+    import torch
+
+    yield
+    vars(loaded("mmcv.runner.checkpoint"))["torch"] = overlay(torch, load=load_weights)
+
+
+def load_weights(file: Any, map_location: Any = None) -> Any:
+    """``torch.load`` that builds tensors and plain Python values and refuses everything else.
+
+    Raises:
+        BridgeError: the file is damaged, or wants to run code to be loaded.
+    """
+    import numpy as np
+    import torch
+
+    # Checkpoints of 2021 keep NumPy scalars (seeds, scores) in their meta data.
+    harmless: list[Any] = [np.ndarray, np.dtype, np.dtypes.Float64DType, np.dtypes.Int64DType]
+    multiarray = getattr(np, "_core", np.core).multiarray
+    harmless += [multiarray.scalar, multiarray._reconstruct]
+    torch.serialization.add_safe_globals(harmless)
+    try:
+        return torch.load(file, map_location=map_location or "cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        name = getattr(file, "name", file)
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            raise BridgeError(
+                f"{name} was not loaded because it holds program code besides weights, which could "
+                "do anything on this computer: use a checkpoint saved by train.ipynb, or ask its "
+                "sender for one that was saved with save_icevision_checkpoint."
+            ) from None
+        raise BridgeError(
+            f"{name} cannot be read as a checkpoint; it is damaged or incomplete: copy or "
+            "download it again."
+        ) from error

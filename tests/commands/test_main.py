@@ -1,0 +1,78 @@
+"""The command line says plainly what went wrong, and how far it came."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cellcount.commands import main
+from cellcount.render import render_folder
+
+from .conftest import ROOT
+
+
+def test_help_names_every_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "cellcount", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    commands = [
+        "doctor",
+        "demo",
+        "count",
+        "check",
+        "import",
+        "export",
+        "evaluate",
+        "crossval",
+        "label",
+        "prelabel",
+        "data",
+        "render",
+        "pretrain",
+        "models",
+    ]
+    for command in commands:
+        assert command in done.stdout
+
+
+def test_render_writes_what_was_asked(tmp_path, capsys):
+    asked = ["render", str(tmp_path / "more"), "--photos", "2", "--seed", "5", "--size", "256"]
+    assert main.main([*asked, "--cells", "3", "4"]) == 0
+    assert len(list((tmp_path / "more").glob("*.jpg"))) == 2
+    assert len(list((tmp_path / "more").glob("*.xml"))) == 2
+    assert "2 photos" in capsys.readouterr().out
+    same = render_folder(tmp_path / "same", photos=2, seed=5, size=256, cells=(3, 4))
+    for photo in same:
+        assert (tmp_path / "more" / photo.name).read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["count", "no.pth", "no-such-folder"], "no"),
+        (["count", "no.pth", "data/not_labeled"], "train.ipynb makes one"),
+        (
+            ["count", "models/rendered.pth", "data/not_labeled", "--table", "README.md/counts.csv"],
+            "choose another name",
+        ),
+        (["pretrain", "no.pth", "--folder", "no-photos", "--photos", "20"], "at least 21"),
+    ],
+)
+def test_mistakes_get_one_sentence(arguments, says, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert main.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said
+    assert len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("epochs", ["0", "-3", "many"])
+def test_epochs_are_counted_from_one(epochs, capsys):
+    with pytest.raises(SystemExit):
+        main.main(["crossval", "photos", "--epochs", epochs])
+    assert "from 1 on" in capsys.readouterr().err
