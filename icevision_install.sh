@@ -104,7 +104,7 @@ pip_install() { # wheels only: nothing is compiled
   "$py" -m pip install --disable-pip-version-check --no-input --no-warn-script-location --only-binary :all: "$@"
 }
 
-ask() { (cd "$root" && timeout 60 "$py" -c "from cellcount import install, packages; $1" 2>>"$log"); }
+ask() { (cd "$root" && timeout 60 "$py" -c "from cellcount.setup import install, packages; $1" 2>>"$log"); }
 whole() { ask 'raise SystemExit(not packages.hold())'; }
 
 install_torch() {
@@ -177,7 +177,7 @@ main() {
 
   mode=${mode:-auto} version=${version:-0.12.0}
   if [[ $version == master ]]; then
-    (cd "$root" && timeout 30 "$base" -c "from cellcount import install; install.reach('$master')" 2>>"$log") ||
+    (cd "$root" && timeout 30 "$base" -c "from cellcount.setup import install; install.reach('$master')" 2>>"$log") ||
       die "IceVision's public repository (github.com/airctic/icevision) cannot be reached: nothing was changed."
   fi
   make_environment

@@ -274,9 +274,7 @@ def checkpoints_are_half_written() -> Iterator[None]:
     @wraps(load)
     def load_existing(filename: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
         if not Path(filename).is_file():
-            raise BridgeError(
-                f"The checkpoint {filename} is not there: train.ipynb makes one, or check the name."
-            )
+            raise BridgeError(f"The checkpoint {filename} is not there: check its name.")
         # Told through a logger, a file that is loaded is no news; without one, it is printed.
         kwargs.setdefault("logger", logging.getLogger("icevision_bridge"))
         # Weights that do not fit would be left out, and the detector find nothing or anything.
@@ -288,7 +286,7 @@ def checkpoints_are_half_written() -> Iterator[None]:
                 raise
             raise BridgeError(
                 f"The weights in {filename} are for a detector that is built otherwise, as by "
-                "another version of Cell Counter: train it again with train.ipynb."
+                "another version of these libraries: train it again."
             ) from error
 
     module.save_checkpoint, module.model_from_checkpoint = save_whole, load_existing

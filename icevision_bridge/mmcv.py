@@ -97,8 +97,8 @@ def load_weights(file: Any, map_location: Any = None) -> Any:
         if "weights_only" in str(error) or "Unsupported" in str(error):
             raise BridgeError(
                 f"{name} was not loaded because it holds program code besides weights, which could "
-                "do anything on this computer: use a checkpoint saved by train.ipynb, or ask its "
-                "sender for one that was saved with save_icevision_checkpoint."
+                "do anything on this computer: ask its sender for one that was saved with "
+                "save_icevision_checkpoint."
             ) from None
         raise BridgeError(
             f"{name} cannot be read as a checkpoint; it is damaged or incomplete: copy or "

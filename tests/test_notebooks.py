@@ -12,8 +12,7 @@ from cellcount.calibration.accuracy import percentage_error
 from cellcount.commands.demo import NOTEBOOKS, run_notebook
 from cellcount.counting.count import read_counts
 from cellcount.detector import training
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 WALKTHROUGH = 17
 
@@ -79,7 +78,7 @@ def test_train_notebook_and_package_train_alike():
 
 def test_both_notebooks_run_and_count(tmp_path):
     """What `make demo` promises, in its own folder; a run, unseeded, was 4 % off."""
-    for name in ("data", "cellcount", "docs", *NOTEBOOKS):
+    for name in ("data", "cellcount", "icevision_bridge", "docs", *NOTEBOOKS):
         (tmp_path / name).symlink_to(ROOT / name)
     script = (
         "from pathlib import Path; from cellcount.commands.demo import NOTEBOOKS, run_notebook\n"

@@ -139,6 +139,7 @@ def percentage_error(counted: Sequence[int], labelled: Sequence[int]) -> float:
 
 
 def need_labels(number: int) -> None:
+    """Refuse to compare with no labels at all."""
     if not number:
         raise CellCountError(
             "No photo has a labelled cell, so nothing can be compared: label some in labelImg."

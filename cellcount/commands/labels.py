@@ -1,4 +1,4 @@
-"""The commands on labels: drawing, checking and exchanging them; as in :mod:`cellcount.commands.main`."""
+"""The commands on labels: drawing, checking and exchanging them."""
 
 import argparse
 import shlex

@@ -143,14 +143,14 @@ def _count(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from cellcount.judging import judge
+    from cellcount.judging import report
 
-    judge.tell(judge.judge(options.model, options.folder, options.out, options.engine))
+    report.tell(report.judge(options.model, options.folder, options.out, options.engine))
     print(f"Table and pictures are in {options.out}.")
 
 
 def _crossval(options: argparse.Namespace) -> None:
-    from cellcount.judging import crossval, judge
+    from cellcount.judging import crossval, report
 
     judged = crossval.cross_validate(
         options.folder,
@@ -159,7 +159,7 @@ def _crossval(options: argparse.Namespace) -> None:
         epochs=options.epochs or crossval.EPOCHS,
         seed=options.seed,
     )
-    judge.tell(judged.result)
+    report.tell(judged.result)
     print(f"Training took {max(judged.seconds) / 60:.1f} minutes at most.")
     print(f"Table and pictures are in {options.out}.")
 

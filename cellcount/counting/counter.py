@@ -27,8 +27,8 @@ class Counter:
 
     It shrinks each photo to the image size that it was trained with. Where that would leave cells
     only a few pixels wide, as on a whole slide stitched of many fields, count with ``tile``: the
-    photo is cut into overlapping squares of so many of its pixels a side, each is shrunken by
-    itself, and each cell is counted once (:mod:`cellcount.counting.tiles`). A tile should look like a photo
+    photo is cut into overlapping squares of so many of its pixels a side, each is shrunk by itself,
+    and each cell is counted once (:mod:`cellcount.counting.tiles`). A tile should look like a photo
     that the detector has learned from, with cells as large beside it: for a stitched slide that is
     the side of one field. It must be four times as long as the longest cell. The interval trusts
     that the tiles are such photos.

@@ -1,4 +1,4 @@
-"""What this project adds to IceVision by way of its bridge: photos, confirmed labels, a backbone."""
+"""What this project adds to IceVision through the bridge: photos, confirmed labels, a backbone."""
 
 from collections.abc import Iterator
 from functools import wraps

@@ -1,7 +1,7 @@
 """Training on rendered photos alone: the shipped checkpoint, from which a laptop starts.
 
-It shows every photo a few times, varied as real ones are (see :mod:`cellcount.detector.training`), so that a
-detector that then sees a dozen real photos has only their look left to learn.
+It shows every photo a few times, varied as real ones are (:mod:`cellcount.detector.training`), so
+that a detector that then sees a dozen real photos has only their look left to learn.
 """
 
 from pathlib import Path

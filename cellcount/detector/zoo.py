@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from cellcount.detector.bridging import apply_bridge
 from cellcount.errors import CellCountError
 from cellcount.render import render_folder
+from icevision_bridge.errors import BridgeError
 
 # Families by the name under which ``icevision.models`` has them, in the walkthrough's order.
 FAMILIES = (
@@ -137,7 +138,7 @@ def attempt(entry: Entry, size: int) -> Trial:
     """Build a detector, train it for two steps and let it look at one photo, with fastai.
 
     Raises:
-        CellCountError: the family cannot have images of that size.
+        BridgeError: the family cannot have images of that size.
     """
     from fastai.callback.core import Callback
 
@@ -228,7 +229,7 @@ def _measured(entry: Entry, size: int) -> list[str]:
     """The measured cells of a row; for a detector that cannot have the size, why."""
     try:
         trial = attempt(entry, size)
-    except CellCountError as error:
+    except BridgeError as error:
         return [str(error), "", "", ""]
     return [
         f"{trial.parameters / 1e6:.1f}",

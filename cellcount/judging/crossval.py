@@ -15,7 +15,7 @@ from cellcount.detector.finetuning import records, trained
 from cellcount.detector.training import EPOCHS, predict
 from cellcount.errors import CellCountError
 from cellcount.judging.evaluation import Evaluation, evaluate
-from cellcount.judging.judge import refuse_own_folder, write
+from cellcount.judging.report import refuse_own_folder, write
 from cellcount.labels.confirmed import labelled_photos
 
 

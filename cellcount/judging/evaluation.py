@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellcount.calibration.accuracy import CountAccuracy, count_accuracy, need_labels
 from cellcount.calibration.matching import Prediction, match, match_overlaps, overlaps_of
 
 COCO_IOUS = np.linspace(0.5, 0.95, 10)

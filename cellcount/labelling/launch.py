@@ -1,7 +1,7 @@
 """Labelling by hand: looks at a folder of photos, then opens labelImg on it.
 
-labelImg runs in a process of its own, in which :mod:`cellcount.labelling.labelimg` mends it: whatever befalls
-it there, this side says what to do next.
+labelImg runs in a process of its own, in which :mod:`cellcount.labelling.labelimg` mends it:
+whatever befalls it there, this side says what to do next.
 """
 
 import os

@@ -12,10 +12,9 @@ import torch
 from PIL import Image
 
 import icevision_bridge
-from cellcount.errors import CellCountError
+from icevision_bridge.errors import BridgeError
 from icevision_bridge.spans import Span, lend
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +22,7 @@ def walked(labelled_photos, tmp_path_factory):
     """The walkthrough in a process without a network: its output, checkpoint and predictions."""
     folder = tmp_path_factory.mktemp("walkthrough")
     checkpoint, predictions = folder / "model.pth", folder / "predictions.npz"
-    script = [sys.executable, str(ROOT / "tests" / "offline_walkthrough.py")]
+    script = [sys.executable, str(ROOT / "tests" / "shared" / "offline_walkthrough.py")]
     arguments = [str(labelled_photos), str(checkpoint), str(predictions)]
     home = folder / "home"
     home.mkdir()
@@ -79,7 +78,7 @@ def test_pickle_bomb_is_refused_and_does_not_go_off(save, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     bomb = tmp_path / "model.pth"
     save({"state_dict": {}, "meta": {"classes": ["cell"], "model_name": _Bomb()}}, bomb)
-    with pytest.raises(CellCountError, match=r"model\.pth"):
+    with pytest.raises(BridgeError, match=r"model\.pth"):
         model_from_checkpoint(bomb)
     assert not (tmp_path / "exploded").exists()
 
@@ -93,7 +92,7 @@ def test_unusable_checkpoint_is_named(content, says, tmp_path, icevision):
     file = tmp_path / "model.pth"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(CellCountError, match=says):
+    with pytest.raises(BridgeError, match=says):
         model_from_checkpoint(file)
 
 
@@ -246,14 +245,14 @@ def test_late_bridge_says_to_restart():
 
 def test_exchanged_package_says_to_restart(monkeypatch):
     monkeypatch.setattr(np, "__version__", "1.0.0")
-    with pytest.raises(CellCountError, match=r"numpy .* restart the kernel"):
+    with pytest.raises(BridgeError, match=r"numpy .* restart the kernel"):
         icevision_bridge._refuse_stale_modules()
 
 
 def test_import_is_light():
     """Neither the package nor the command line loads torch or a library of 2022."""
     code = (
-        "import sys, cellcount as cc, cellcount.commands.main; cc.bridge, cc.folders; "
+        "import sys, cellcount as cc, cellcount.commands.main; cc.apply_bridge, cc.data_folder; "
         "print(sorted({'torch', 'icevision', 'mmcv', 'matplotlib', 'fastai'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -309,6 +308,6 @@ def test_no_module_hides_a_public_name():
     import cellcount as cc
 
     modules = {path.stem for path in (ROOT / "cellcount").iterdir()}
-    assert modules.isdisjoint(set(cc.__all__) - {"bridge"})
+    assert modules.isdisjoint(cc.__all__)
     for name in cc.__all__:
         assert getattr(cc, name) is not None

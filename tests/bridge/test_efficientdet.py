@@ -9,10 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cellcount.errors import CellCountError
 from icevision_bridge import download
-
-from .drawn import boxes, drawn
+from icevision_bridge.errors import BridgeError
+from tests.shared.drawn import boxes, drawn
 
 
 @pytest.fixture
@@ -252,7 +251,7 @@ def test_prediction_leaves_the_mode_as_it_was(training, efficientdet, icevision,
     ],
 )
 def test_wrong_size_is_refused_when_the_model_is_built(value, says, efficientdet):
-    with pytest.raises(CellCountError, match=says):
+    with pytest.raises(BridgeError, match=says):
         build(efficientdet, value)
 
 
@@ -260,24 +259,24 @@ def test_photos_of_another_size_are_refused(efficientdet, icevision, tmp_path):
     model = build(efficientdet, 128)
     dataset = drawn(icevision, tmp_path, [[]], (256, 256))
     says = "EfficientDet is built for images 128 pixels high .* 256 high .*: write size=128 in"
-    with pytest.raises(CellCountError, match=says):
+    with pytest.raises(BridgeError, match=says):
         efficientdet.predict(model, dataset)
     loader = efficientdet.train_dl(dataset, batch_size=1)
     learn = efficientdet.fastai.learner(dls=[loader, loader], model=model)
-    with pytest.raises(CellCountError, match=says), learn.no_bar(), learn.no_logging():
+    with pytest.raises(BridgeError, match=says), learn.no_bar(), learn.no_logging():
         learn.fit(1)
 
 
 def test_published_weights_are_asked_for_by_their_address(efficientdet, offline, tmp_path):
     backbone = efficientdet.backbones.tf_lite0(pretrained=True)
     says = r"get https://.*/tf_efficientdet_lite0-dfacfc78\.pth .* save it as .*/checkpoints/"
-    with pytest.raises(CellCountError, match=says):
+    with pytest.raises(BridgeError, match=says):
         efficientdet.model(backbone=backbone, num_classes=2, img_size=128)
 
 
 def test_weights_nobody_published_are_named(efficientdet, offline):
     backbone = efficientdet.backbones.d2(pretrained=True)
-    with pytest.raises(CellCountError, match=r"published weights of efficientdet_d2: .* tf_"):
+    with pytest.raises(BridgeError, match=r"published weights of efficientdet_d2: .* tf_"):
         efficientdet.model(backbone=backbone, num_classes=2, img_size=128)
 
 
@@ -300,6 +299,6 @@ def test_published_weights_are_used_and_cannot_run_code(
         assert all(torch.equal(there[name], here[name]) for name in there)
 
     torch.save({"first": _Bomb()}, file)
-    with pytest.raises(CellCountError, match="holds program code"):
+    with pytest.raises(BridgeError, match="holds program code"):
         efficientdet.model(backbone=backbone, num_classes=2, img_size=128)
     assert not (tmp_path / "exploded").exists()

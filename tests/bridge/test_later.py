@@ -7,8 +7,7 @@ from importlib import import_module
 import pytest
 
 from icevision_bridge.postpone import called_later, postpone
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 PACKAGE = {
     "late/__init__.py": "print('late'); from late.words import word as first; ANSWER = 42",

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cellcount.errors import CellCountError
+from icevision_bridge.errors import BridgeError
 
 SIDE = 128
 # Proposals to look at: they are what takes most of the time of a small photo.
@@ -319,5 +319,5 @@ def test_key_points_are_judged_by_their_distance(icevision):
 
 
 def test_other_key_points_than_a_body_s_are_refused(icevision):
-    with pytest.raises(CellCountError, match=r"17 points, and these labels have 2"):
+    with pytest.raises(BridgeError, match=r"17 points, and these labels have 2"):
         _judge_key_points(icevision, _bodies(icevision, 1, 0, points=2))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cellcount.errors import CellCountError
 from icevision_bridge import ops
+from icevision_bridge.errors import BridgeError
 
 ops.install()
 
@@ -26,7 +26,7 @@ def test_every_module_of_mmcv_ops_is_imported_and_a_second_installation_changes_
 
 def test_an_operation_without_a_bridge_names_itself_when_it_is_called():
     layer = mmcv_ops.CARAFE(kernel_size=3, group_size=1, scale_factor=2)
-    with pytest.raises(CellCountError, match=r"'carafe_forward'.*Choose a model"):
+    with pytest.raises(BridgeError, match=r"'carafe_forward'.*Choose a model"):
         layer(torch.zeros(1, 2, 3, 3), torch.zeros(1, 9, 6, 6))
 
 
@@ -40,7 +40,7 @@ def test_the_stand_in_does_not_answer_to_what_python_probes_for():
 def test_the_environment_is_described():
     from mmcv.utils import collect_env
 
-    assert "cellcount" in collect_env()["MMCV Compiler"]
+    assert "icevision_bridge" in collect_env()["MMCV Compiler"]
 
 
 COMPILED = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cellcount.errors import CellCountError
+from icevision_bridge.errors import BridgeError
 
 WIDTH, HEIGHT = 100, 80
 # Upright rectangles (class, xmin, ymin, xmax, ymax) on each photo.
@@ -252,5 +252,5 @@ def test_voc_masks_take_the_photos_that_have_one(icevision, photos, voc, tmp_pat
 def test_damaged_xml_is_named_for_masks_too(icevision, photos, voc, tmp_path):
     masks = _voc_masks(tmp_path / "masks", True)
     (voc / "two.xml").write_text("<annotation><filename>two.png")
-    with pytest.raises(CellCountError, match=r"two\.xml cannot be read"):
+    with pytest.raises(BridgeError, match=r"two\.xml cannot be read"):
         icevision.parsers.VOCMaskParser(voc, photos, masks)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 # (class, score, box) of each blob; slices of 128 px with 20 % overlap begin at 0, 103, 206, ...
 BLOBS = [

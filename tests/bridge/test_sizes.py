@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cellcount.errors import CellCountError
+from icevision_bridge.errors import BridgeError
 from icevision_bridge.sizes import checked_size, watch_size
 
 
@@ -28,12 +28,12 @@ from icevision_bridge.sizes import checked_size, watch_size
     ],
 )
 def test_wrong_size_names_the_right_ones(value, says):
-    with pytest.raises(CellCountError, match=f"^Net wants an image size .*{says}"):
+    with pytest.raises(BridgeError, match=f"^Net wants an image size .*{says}"):
         checked_size("Net", value, multiple=128)
 
 
 def test_example_is_a_right_size():
-    with pytest.raises(CellCountError, match="is at least 600: write img_size=640"):
+    with pytest.raises(BridgeError, match="is at least 600: write img_size=640"):
         checked_size("Net", None, multiple=128, least=600)
 
 
@@ -60,11 +60,9 @@ def test_wrong_images_are_refused_however_they_are_given(given):
         return net(other=torch.zeros(1), img=[images] if given == "list" else images)
 
     show(64, 96)
-    with pytest.raises(CellCountError, match=r"64 or 96 in the place of 90 in the transforms"):
+    with pytest.raises(BridgeError, match=r"64 or 96 in the place of 90 in the transforms"):
         show(64, 90)
-    with pytest.raises(
-        CellCountError, match=r"multiple of 32 and is at least 64: take 64 .* of 32"
-    ):
+    with pytest.raises(BridgeError, match=r"multiple of 32 and is at least 64: take 64 .* of 32"):
         show(32, 64)
 
 
@@ -73,11 +71,11 @@ def test_exact_size_is_told_as_the_transforms_want_it():
     watch_size(net, "Net", exact=(64, 128))
     net(torch.zeros(1, 3, 64, 128))
     with pytest.raises(
-        CellCountError,
+        BridgeError,
         match=r"64 pixels high and 128 wide, .* 128 high and 64 wide: write size=\(128, 64\) in",
     ):
         net(torch.zeros(1, 3, 128, 64))
-    with pytest.raises(CellCountError, match="64 high and 64 wide"):
+    with pytest.raises(BridgeError, match="64 high and 64 wide"):
         net(torch.zeros(1, 3, 64, 64))
 
 
@@ -89,7 +87,7 @@ def test_watch_goes_with_a_copy_but_not_into_the_weights(again):
     assert list(net.state_dict()) == names
     twin = again(net)
     twin(torch.zeros(1, 3, 64, 64))
-    with pytest.raises(CellCountError, match="size=64 in"):
+    with pytest.raises(BridgeError, match="size=64 in"):
         twin(torch.zeros(1, 3, 32, 32))
 
 

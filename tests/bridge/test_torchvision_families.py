@@ -9,9 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cellcount.errors import CellCountError
-
-from .drawn import drawn
+from icevision_bridge.errors import BridgeError
+from tests.shared.drawn import drawn
 
 SIZE = 128
 FAST = [
@@ -240,7 +239,7 @@ def test_checkpoint_predicts_the_same(family, backbone, icevision, dataset, tmp_
 @pytest.mark.parametrize("backbone", ["mobilenet", "resnet18", "resnet18_fpn"])
 def test_weights_that_cannot_be_had_are_named(backbone, icevision, offline):
     backbones = icevision.models.torchvision.faster_rcnn.backbones
-    with pytest.raises(CellCountError) as error:
+    with pytest.raises(BridgeError) as error:
         getattr(backbones, backbone)(pretrained=True)
     said = str(error.value)
     assert "download.pytorch.org/models/" in said
@@ -249,9 +248,7 @@ def test_weights_that_cannot_be_had_are_named(backbone, icevision, offline):
 
 def test_coco_weights_that_cannot_be_had_are_named(icevision, offline):
     for family, file in [("faster_rcnn", "fasterrcnn"), ("retinanet", "retinanet")]:
-        with pytest.raises(
-            CellCountError, match=rf"save it as .*{file}_resnet50_fpn_coco-\w+\.pth"
-        ):
+        with pytest.raises(BridgeError, match=rf"save it as .*{file}_resnet50_fpn_coco-\w+\.pth"):
             getattr(icevision.models.torchvision, family).model(num_classes=2)
 
 
@@ -264,7 +261,7 @@ def test_weights_in_torch_hub_s_folder_are_used(icevision, offline, monkeypatch)
     file = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
     offline.mkdir(parents=True)
     torch.save(resnet.state_dict(), offline / file)
-    with pytest.raises(CellCountError, match="is damaged"):
+    with pytest.raises(BridgeError, match="is damaged"):
         icevision.models.torchvision.faster_rcnn.backbones.resnet18_fpn(pretrained=True)
     monkeypatch.setattr(weights, "_is_intact", lambda *_: True)  # the sum of other weights
     config = icevision.models.torchvision.faster_rcnn.backbones.resnet18_fpn(pretrained=True)

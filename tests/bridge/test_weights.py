@@ -9,9 +9,9 @@ from hashlib import sha256
 import pytest
 import requests
 
-from cellcount.errors import CellCountError
 from icevision_bridge import weights
 from icevision_bridge.download import FetchError
+from icevision_bridge.errors import BridgeError
 from tests.shared.loopback import nobody, serve
 
 # The sums of b"abc" and of a million b"a" are the examples of FIPS 180-2.
@@ -92,7 +92,7 @@ def test_a_bar_shows_how_much_it_is(find, capsys):
 @pytest.mark.parametrize("where", ["vfnet", "."])
 def test_a_damaged_file_is_named_and_left(server, folder, where, name):
     path = put(folder.parent / where / name, b"ab")
-    with pytest.raises(CellCountError, match=r"damaged.* begin with ba7816bf: delete it") as raised:
+    with pytest.raises(BridgeError, match=r"damaged.* begin with ba7816bf: delete it") as raised:
         weights.find_weights(f"{server.url}/{name}", folder, mirrors=(server.url,))
     assert str(path) in str(raised.value).replace("/./", "/")
     assert path.read_bytes() == b"ab"
@@ -115,7 +115,7 @@ def test_a_file_is_replaced_when_asked_for_again(find, folder):
 
 def test_a_file_stays_when_it_cannot_be_had_again(find, folder):
     path = put(folder / NAME)
-    with pytest.raises(CellCountError, match="cannot be downloaded"):
+    with pytest.raises(BridgeError, match="cannot be downloaded"):
         find(nobody(), again=True)
     assert path.read_bytes() == BODY
 
@@ -139,7 +139,7 @@ def test_a_url_elsewhere_is_asked_for_there_only(server, other, folder):
 
 def test_wrong_content_is_said_and_not_kept(find, server, folder):
     server.plan[FOUND] = ["wrong bytes"]
-    with pytest.raises(CellCountError, match=rf"{NAME} .*wrong content and was deleted"):
+    with pytest.raises(BridgeError, match=rf"{NAME} .*wrong content and was deleted"):
         find()
     assert list(folder.iterdir()) == []
 
@@ -155,7 +155,7 @@ def test_a_break_is_mended(find, server):
 
 def test_the_next_run_goes_on_where_one_ended(find, server, folder):
     server.plan[FOUND] = ["dies half-way", 503, 503, 503]
-    with pytest.raises(CellCountError, match="answers 503"):
+    with pytest.raises(BridgeError, match="answers 503"):
         find()
     kept = (folder / f"{NAME}.part").stat().st_size
     assert find().read_bytes() == BODY
@@ -188,7 +188,7 @@ def test_what_to_do_without_network_is_said_in_two_sentences(find, folder, monke
     monkeypatch.chdir(folder.parents[1])
     gone = nobody(), nobody()
     url = f"{gone[1]}/{FOUND}"
-    with pytest.raises(CellCountError) as raised:
+    with pytest.raises(BridgeError) as raised:
         weights.find_weights(url, "checkpoints/vfnet", mirrors=gone)
     first, second = re.fullmatch(r"(.*?\.) ([^.]*\.)", str(raised.value)).groups()
     for part in (f"{gone[0]}/{FOUND}", url, f"save it as {folder / NAME} ", "is offline"):
@@ -199,7 +199,7 @@ def test_what_to_do_without_network_is_said_in_two_sentences(find, folder, monke
 
 def test_a_folder_that_cannot_be_made_is_no_matter_of_the_network(find, server, other, folder):
     put(folder, b"in the way")
-    with pytest.raises(CellCountError, match="cannot be kept") as raised:
+    with pytest.raises(BridgeError, match="cannot be kept") as raised:
         find(server.url, other.url)
     assert str(folder) in str(raised.value)
     assert server.log == other.log == []
@@ -213,7 +213,7 @@ def test_a_silent_server_is_asked_once(find, monkeypatch):
         raise requests.ConnectTimeout
 
     monkeypatch.setattr(requests.Session, "get", silent)
-    with pytest.raises(CellCountError, match="ConnectTimeout"):
+    with pytest.raises(BridgeError, match="ConnectTimeout"):
         find("http://a", "http://b")
     assert asked == [f"http://a/{FOUND}", f"http://b/{FOUND}"]
 
@@ -244,7 +244,7 @@ def test_every_vfnet_is_sought_at_two_addresses(vfnet_urls, folder, monkeypatch)
     plain = "http://download.openmmlab.com/mmdetection/v2.0/detr/detr_r50-2c4b8974.pth"
     for url in [*vfnet_urls, plain]:
         sought.clear()
-        with pytest.raises(CellCountError):
+        with pytest.raises(BridgeError):
             weights.find_weights(url, folder)
         path = url[url.index("/mmdetection/v2.0/") :]
         assert sought == [

@@ -12,12 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from cellcount.errors import CellCountError
 from icevision_bridge import download, yolov5_weights
+from icevision_bridge.errors import BridgeError
 from icevision_bridge.yolov5_icevision import suppress
-
-from .drawn import boxes, drawn
-from .loopback import serve
+from tests.shared.drawn import boxes, drawn
+from tests.shared.loopback import serve
 
 
 @pytest.fixture
@@ -247,7 +246,7 @@ def test_prediction_leaves_the_mode_as_it_was(training, yolov5, icevision, tmp_p
     ],
 )
 def test_wrong_size_is_refused_when_the_model_is_built(name, value, says, yolov5):
-    with pytest.raises(CellCountError, match=says):
+    with pytest.raises(BridgeError, match=says):
         build(yolov5, value, name=name)
 
 
@@ -261,11 +260,11 @@ def test_photos_of_a_wrong_size_are_refused(yolov5, icevision, tmp_path):
     yolov5.predict(model, drawn(icevision, tmp_path, [[]], (160, 128)))
     dataset = drawn(icevision, tmp_path, [[]], (150, 128))
     says = r"multiple of 32: take 128 or 160 in the place of 150 in the transforms \(size"
-    with pytest.raises(CellCountError, match=says):
+    with pytest.raises(BridgeError, match=says):
         yolov5.predict(model, dataset)
     loader = yolov5.train_dl(dataset, batch_size=1)
     learn = yolov5.fastai.learner(dls=[loader, loader], model=model)
-    with pytest.raises(CellCountError, match=says), learn.no_bar(), learn.no_logging():
+    with pytest.raises(BridgeError, match=says), learn.no_bar(), learn.no_logging():
         learn.fit(1)
 
 
@@ -320,7 +319,7 @@ def pretrained(yolov5, **kwargs):
 
 def test_published_weights_are_not_loaded_unasked(published, yolov5, offline, tmp_path):
     published(_Bomb())
-    with pytest.raises(CellCountError, match=r"are a program, .*pretrained=False") as refusal:
+    with pytest.raises(BridgeError, match=r"are a program, .*pretrained=False") as refusal:
         pretrained(yolov5)
     assert "yolov5.model(..., trust_pickled_weights=True)" in str(refusal.value)
     assert not Path("exploded").exists()
@@ -384,6 +383,6 @@ def test_weights_that_cannot_be_used_are_named(content, says, published, yolov5,
         published.file.write_bytes(content)
     elif content is not None:
         torch.save(content, published.file)
-    with pytest.raises(CellCountError, match=says):
+    with pytest.raises(BridgeError, match=says):
         pretrained(yolov5, trust_pickled_weights=True)
     assert sys.path == paths

@@ -7,8 +7,7 @@ import pytest
 
 from cellcount.commands import main
 from cellcount.render import render_folder
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 
 def test_help_names_every_command():

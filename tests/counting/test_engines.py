@@ -16,8 +16,7 @@ from cellcount.counting.framing import frame
 from cellcount.detector.head_start import SHIPPED
 from cellcount.errors import CellCountError
 from cellcount.photos.reading import list_photos, read_photo
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 LEAST = 0.05
 wants_openvino = pytest.mark.skipif(not intel.installed(), reason="OpenVINO is not installed")
@@ -95,7 +94,7 @@ def test_all_real_photos_have_the_same_boxes_and_counts(icevision, real_photos):
     check_real(real_photos, slice(None))
 
 
-# Every kind of head and backbone that goes through cellcount.counting.engines.dense; "chosen" if, without
+# Every kind of head and backbone that goes through counting.engines.dense; "chosen" if, without
 # training, its scores differ enough for the choice of boxes to be nobody's guess.
 FAMILIES = [
     pytest.param("vfnet", "resnet50_fpn_mdconv_c3_c5_mstrain_2x", "chosen"),

@@ -12,7 +12,7 @@ from cellcount.render import render_folder
 def test_pretraining_goes_on_and_saves_what_counting_needs(icevision, tmp_path, monkeypatch):
     import torch
 
-    monkeypatch.setattr(pretrain, "_HELD_OUT", 2)
+    monkeypatch.setattr(head_start, "_HELD_OUT", 2)
     folder, out = tmp_path / "photos", tmp_path / "models" / "new.pth"
     render_folder(folder, photos=4, seed=8, size=512, cells=(20, 30))
     command = ["pretrain", str(out), "--folder", str(folder), "--epochs", "1"]
@@ -30,7 +30,7 @@ def test_pretraining_goes_on_and_saves_what_counting_needs(icevision, tmp_path, 
 
 
 def test_start_that_is_not_there_is_told(icevision, tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrain, "_HELD_OUT", 1)
+    monkeypatch.setattr(head_start, "_HELD_OUT", 1)
     render_folder(tmp_path / "photos", photos=2, seed=8, size=256, cells=(3, 3))
     with pytest.raises(CellCountError, match="not there"):
         head_start.pretrain(

@@ -12,12 +12,11 @@ from cellcount.counting.counter import Counter
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines import intel
 from cellcount.detector.head_start import SHIPPED
-from cellcount.judging import judge
-from cellcount.judging.judge import judge
+from cellcount.judging import report
+from cellcount.judging.report import judge
 from cellcount.labels import voc
 from cellcount.render import render_folder
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 
 def test_command_prints_and_writes(tmp_path, capsys):
@@ -57,7 +56,7 @@ def test_pictures_never_replace_photos(command, tmp_path, capsys):
 def test_one_photo_is_judged_by_what_it_defines(tmp_path, capsys):
     render_folder(tmp_path / "photos", photos=1, seed=11, size=512, cells=(20, 30))
     out = tmp_path / "out"
-    judge.tell(judge(SHIPPED, tmp_path / "photos", out))
+    report.tell(judge(SHIPPED, tmp_path / "photos", out))
     said = capsys.readouterr().out
     assert "off by" in said and "nan" not in said
     assert (out / "bland_altman.png").is_file()
@@ -68,7 +67,7 @@ def test_a_kept_export_is_judged_without_torch(tmp_path):
     render_folder(tmp_path / "photos", photos=1, seed=11, size=256, cells=(20, 40))
     Counter(SHIPPED)  # exports it, if no test has before
     program = (
-        "import sys; from cellcount.judging.judge import judge; "
+        "import sys; from cellcount.judging.report import judge; "
         f"result = judge({str(SHIPPED)!r}, {str(tmp_path / 'photos')!r}, {str(tmp_path)!r}); "
         "print(len(result.photos), *{'torch', 'mmdet', 'icevision'} & set(sys.modules))"
     )
@@ -96,7 +95,7 @@ def test_kinds_of_cells_are_told_apart(numbers, ap50, tmp_path, monkeypatch):
         def find(self, photo):
             return Detections(np.array(edges, float), np.array([0.9, 0.8, 0.7]), np.array(numbers))
 
-    monkeypatch.setattr(judging, "Counter", Fake)
+    monkeypatch.setattr(report, "Counter", Fake)
     options = [str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--engine", "torch"]
     assert main.main(["evaluate", str(SHIPPED), *options]) == 0
     with (tmp_path / "out" / "summary.csv").open(newline="") as file:

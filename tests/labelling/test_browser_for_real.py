@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 from cellcount.labels import voc
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 pytestmark = [

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from .screen import Labelling, marked, memory_screen, skip_without_screen, until
+from tests.shared.screen import Labelling, marked, memory_screen, skip_without_screen, until
 
 
 @pytest.fixture(scope="module")

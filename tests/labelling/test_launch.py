@@ -37,8 +37,8 @@ def test_the_folders_labels_come_most_frequent_first(folder: Path) -> None:
 def offered(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The classes that labelImg, which does not open, would have offered."""
     seen: list[list[str]] = []
-    monkeypatch.setattr(labelling, "_refuse_without_window", lambda: None)
-    monkeypatch.setattr(labelling, "_run", lambda _, classes: seen.append(list(classes)) or 0)
+    monkeypatch.setattr(launch, "_refuse_without_window", lambda: None)
+    monkeypatch.setattr(launch, "_run", lambda _, classes: seen.append(list(classes)) or 0)
     return seen
 
 
@@ -107,7 +107,7 @@ def test_without_labelimg_it_says_what_to_run(
 
 
 def test_a_labelimg_that_dies_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelling, "_refuse_without_window", lambda: None)
+    monkeypatch.setattr(launch, "_refuse_without_window", lambda: None)
     dies = folder / "python"
     dies.write_text("#!/bin/sh\nkill -ABRT $$\n")
     dies.chmod(0o755)

@@ -17,8 +17,7 @@ from cellcount.labels import voc
 from cellcount.labels.checks import check_folder, ready_to_train
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.reading import photo_size
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 
 def photo(folder: Path, name: str, width: int, height: int, orientation: int = 1) -> Path:

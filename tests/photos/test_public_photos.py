@@ -12,7 +12,7 @@ from cellcount.errors import CellCountError
 from cellcount.photos import public_photos
 from tests.shared.loopback import nobody, serve
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "microalgae"
 
 CONTENT = {

@@ -14,7 +14,7 @@ from cellcount.render.cells import Needle, visible_box
 from cellcount.render.culture import draw_culture, place_cells, place_cut_cells
 from cellcount.render.field import Field, Pointer, draw_field
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 PLAIN = {"debris": False, "grid": False, "defocus": 0.0, "phone": False}
 
 

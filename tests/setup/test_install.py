@@ -10,7 +10,7 @@ from pathlib import Path
 import packaging
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE_ONLY = {"mmcv", "labelImg"}
 MODULES = {  # all other packages are empty
     "torch": {"torch/__init__.py": ""},
@@ -80,12 +80,13 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.root, self.home, self.bin = folder / "a project", folder / "home", folder / "bin"
         self.index = folder / "index"
-        for made in (self.root / "cellcount", self.home / ".config/pip", self.bin, self.index):
+        package = self.root / "cellcount/setup"
+        for made in (package, self.home / ".config/pip", self.bin, self.index):
             made.mkdir(parents=True)
         for name in ("icevision_install.sh", "requirements.txt", "requirements-apart.txt"):
             shutil.copy(ROOT / name, self.root)
-        for name in ("install.py", "packages.py"):
-            shutil.copy(ROOT / "cellcount" / name, self.root / "cellcount")
+        for name in ("__init__.py", "install.py", "packages.py"):
+            shutil.copy(ROOT / "cellcount/setup" / name, package)
         (self.root / "cellcount/__init__.py").touch()
         (self.root / "cellcount/__main__.py").write_text('print("the doctor has looked")\n')
         executable(self.bin / "python3", f'exec "{sys.executable}" "$@"')

@@ -19,7 +19,7 @@ from PIL import Image, ImageGrab, features
 from cellcount.labelling.labelimg import screen
 from cellcount.setup import packages
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20  # seconds, on a machine that does other work too
 
 # Where a photo's two marks are, (left, top, right, bottom) in its pixels, and their colours, which

@@ -1,8 +1,8 @@
 """What computes a detector: the quickest way that is installed and gives what torch gives.
 
 ``auto`` is OpenVINO where it is installed and the detector can be exported, else torch. The export
-is made once and kept (:mod:`cellcount.counting.engines.cache`); counting with a kept one imports neither
-torch nor IceVision, which takes most of the time that a count takes.
+is made once and kept (:mod:`.cache`); counting with a kept one imports neither torch nor
+IceVision, which takes most of the time that a count takes.
 """
 
 import sys
@@ -20,6 +20,7 @@ from cellcount.counting.engines.fast import FastEngine
 from cellcount.detector.bridging import apply_bridge
 from cellcount.errors import CellCountError
 from cellcount.setup.packages import INSTALL
+from icevision_bridge.errors import BridgeError
 
 ENGINES = ("auto", "openvino", "torch")
 # How far an export may be off: in scores, and in pixels of what the detector sees.
@@ -68,13 +69,20 @@ def load(checkpoint: str | Path, engine: str = "auto") -> Engine:
             f"OpenVINO is not installed: install it ({INSTALL}), or choose the engine torch."
         )
     checkpoint = Path(checkpoint)
+    if not checkpoint.is_file():
+        raise CellCountError(
+            f"The checkpoint {checkpoint} is not there: train.ipynb makes one, or check the name."
+        )
     export = engine != "torch" and intel.installed()
-    if export and checkpoint.is_file() and (kept := _kept(checkpoint)):
+    if export and (kept := _kept(checkpoint)):
         return kept
     apply_bridge()
     from icevision.models.checkpoint import model_from_checkpoint
 
-    loaded = model_from_checkpoint(str(checkpoint))
+    try:
+        loaded = model_from_checkpoint(str(checkpoint))
+    except BridgeError as error:
+        raise CellCountError(str(error)) from error
     if export:
         try:
             return _exported(checkpoint, loaded)

@@ -21,7 +21,7 @@ _DEVIATION = (0.225, 0.224, 0.229)
 
 
 class DenseNetwork(nn.Module):
-    """Pixels (1, H, W, 3), uint8, RGB, to the outputs that ``cellcount.counting.decoding`` takes."""
+    """Pixels (1, H, W, 3), uint8, RGB, to the outputs that ``counting.decoding`` takes."""
 
     mean: Tensor
     deviation: Tensor

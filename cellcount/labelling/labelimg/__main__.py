@@ -1,4 +1,4 @@
-"""The process in which labelImg runs: ``python -m cellcount.labelling.labelimg FOLDER CLASS ...``."""
+"""The process in which labelImg runs."""
 
 import signal
 import sys

@@ -5,8 +5,9 @@ pixels for the photo's, which puts the boxes of photos that EXIF turns into the 
 skip or assert where a file is damaged. So here is the little that it takes, in the frame of the
 upright photo and with an error that names file and line.
 
-A format is a module with ``read`` and ``write``; boxes are whole pixels as in :mod:`cellcount.labels.voc`,
-whose right and lower edges lie at xmax and ymax, so that a width is xmax - xmin in all of them.
+A format is a module with ``read`` and ``write``; boxes are whole pixels as in
+:mod:`cellcount.labels.voc`, whose right and lower edges lie at xmax and ymax, so that a width is
+xmax - xmin in all of them.
 """
 
 FORMATS = ("coco", "yolo", "voc")

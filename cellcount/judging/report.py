@@ -8,12 +8,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from cellcount.calibration.intervals import Estimate
-from cellcount.calibration.matching import Prediction
+from cellcount.calibration.matching import Prediction, beside_labels
 from cellcount.counting.count import Count
 from cellcount.counting.counter import Counter
 from cellcount.errors import CellCountError
 from cellcount.judging import plots
 from cellcount.judging.evaluation import Evaluation, evaluate
+from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.reading import read_photo
 
 
