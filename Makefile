@@ -31,9 +31,10 @@ lab: setup  ## opens the notebooks in JupyterLab
 label: setup  ## opens labelImg on photos: make label FOLDER=my/labeled
 	$(PY) -m cellcount label $(if $(FOLDER),"$(FOLDER)")
 
-lint: dev  ## checks style, formatting and types
+lint: dev  ## checks style, formatting, imports and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -c 'from importlinter.cli import lint_imports_command as check; check()'
 	$(PY) -m mypy
 
 address:  ## writes the address of your copy into README and notebooks: make address REPO=you/name
@@ -41,7 +42,7 @@ address:  ## writes the address of your copy into README and notebooks: make add
 	sed -i 's#OWNER/cell-counter#$(REPO)#g' README.md train.ipynb inference.ipynb
 
 clean:  ## removes caches and outputs; keeps .venv, checkpoints/, models/ and data/
-	rm -rf out .cache .pytest_cache .ruff_cache .mypy_cache
+	rm -rf out .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 | xargs -0 rm -rf
 
 distclean: clean  ## removes .venv too
