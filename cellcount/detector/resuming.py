@@ -1,0 +1,64 @@
+"""A training that was stopped goes on where it was, with the same call."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastai.callback.core import CancelEpochException, Callback
+
+
+class Resumable(Callback):
+    """Keeps a training on disk after every epoch; the next one with the same file goes on from it.
+
+    What is kept is taken only if it was a training of as many epochs and steps on a model with the
+    same weights by name and shape; anything else is trained from the beginning. The file goes when
+    the training is done. To be given to ``fine_tune`` or ``fit_one_cycle`` as ``cbs``.
+
+    Args:
+        file: where to keep it.
+    """
+
+    order = 90  # after the optimizer and the schedule are set up
+
+    def __init__(self, file: str | Path) -> None:
+        self.file, self.done = Path(file), 0
+
+    def before_fit(self) -> None:
+        """Take what is kept, if it is of this training."""
+        self.done = 0
+        if not self.file.is_file():
+            return
+        kept = torch.load(self.file, map_location="cpu", weights_only=True)
+        if kept["plan"] == self._plan():
+            self.learn.model.load_state_dict(kept["model"])
+            self.learn.opt.load_state_dict(kept["optimizer"])
+            self.done = kept["done"]
+            print(f"Goes on from epoch {self.done}, which {self.file} kept.")
+
+    def before_epoch(self) -> None:
+        """Skip what is done."""
+        if self.learn.epoch < self.done:
+            raise CancelEpochException
+
+    def after_epoch(self) -> None:
+        """Keep what there is; a stop while it is written leaves the file before."""
+        if self.learn.epoch < self.done:
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part = self.file.with_name(f"{self.file.name}.part")
+        state = {
+            "plan": self._plan(),
+            "model": self.learn.model.state_dict(),
+            "optimizer": self.learn.opt.state_dict(),
+            "done": self.learn.epoch + 1,
+        }
+        torch.save(state, part)
+        part.replace(self.file)
+
+    def after_fit(self) -> None:
+        """The training is done."""
+        self.file.unlink(missing_ok=True)
+
+    def _plan(self) -> dict[str, Any]:
+        shapes = {name: list(one.shape) for name, one in self.learn.model.state_dict().items()}
+        return {"epochs": self.learn.n_epoch, "steps": len(self.learn.dls.train), "shapes": shapes}
