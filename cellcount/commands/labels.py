@@ -79,13 +79,11 @@ def _prelabel(options: argparse.Namespace) -> None:
         from cellcount.labelling import annotation_effort
 
         epochs = options.epochs or annotation_effort.EPOCHS
-        annotation_effort.tell(
-            annotation_effort.measure(options.folder, options.measure, epochs=epochs)
-        )
+        annotation_effort.measure(options.folder, options.measure, epochs=epochs)
         return
-    from cellcount.labelling import prelabelling
+    from cellcount.labelling.prelabelling import prelabel
 
-    prelabelling.tell(prelabelling.prelabel(options.folder, options.model))
+    prelabel(options.folder, options.model)
     print(
         "Correct the boxes in this order, in labelImg or in a notebook with "
         f"cc.label({str(options.folder)!r}). Nothing learns from a photo until you confirm it: "

@@ -3,13 +3,11 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from cellcount.calibration.intervals import Calibration
+from cellcount.calibration.intervals import Calibration
 
 
 @dataclass(frozen=True)
@@ -37,32 +35,12 @@ class Count:
         return str(self.n) if self.low is None else f"{self.n} ({self.low} to {self.high})"
 
     @classmethod
-    def from_detection(
-        cls,
-        photo: str | Path,
-        found: dict[str, Any],
-        calibration: "Calibration | None" = None,
-        level: float = 0.95,
-    ) -> "Count":
-        """Take what IceVision's ``end2end_detect`` returned for ``photo``.
-
-        Args:
-            photo: its path.
-            found: with all candidates if there is a calibration, else with cells only.
-            calibration: weighs the candidates; without one each box is a cell.
-            level: how probable it is that the true number lies in the interval.
-        """
-        scores = np.asarray(found["detection"]["scores"], dtype=float)
-        boxes = np.asarray([box.xyxy for box in found["detection"]["bboxes"]], dtype=float)
-        return cls.of(photo, boxes.reshape(-1, 4), scores, calibration, level)
-
-    @classmethod
     def of(
         cls,
         photo: str | Path,
         boxes: NDArray[np.float64],
         scores: NDArray[np.float64],
-        calibration: "Calibration | None" = None,
+        calibration: Calibration | None = None,
         level: float = 0.95,
     ) -> "Count":
         """Take boxes (n, 4) in pixels of ``photo`` and their scores (n,), in any order.

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,10 +16,9 @@ from cellcount.counting import engines
 from cellcount.counting.count import Count
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
-from cellcount.detector.bridging import apply_bridge
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
-from cellcount.photos.reading import PhotoError, photo_size, read_photo
+from cellcount.photos.reading import PhotoError, pixels_of
 
 
 class Counter:
@@ -71,14 +70,6 @@ class Counter:
         """The kinds of cells it tells apart."""
         return self._engine.classes
 
-    @cached_property
-    def class_map(self) -> Any:
-        """IceVision's ``ClassMap``; it takes the time that importing IceVision takes."""
-        apply_bridge()
-        from icevision.core import ClassMap
-
-        return ClassMap(self.classes)
-
     def find(
         self,
         photo: str | Path | NDArray[np.uint8],
@@ -98,14 +89,6 @@ class Counter:
         """
         engine = self._on_tiles(tile)
         return engine.find(_prepare(engine, photo), threshold)
-
-    def detect(self, photo: str | Path, threshold: float = LEAST_SCORE) -> dict[str, Any]:
-        """What IceVision's ``end2end_detect`` returns: all boxes above a threshold.
-
-        Raises:
-            PhotoError: the photo cannot be read.
-        """
-        return self.find(photo, threshold).as_icevision(self.classes, *photo_size(photo))
 
     def count(self, photo: str | Path, tile: int | None = None) -> Count:
         """Count the cells on one photo.
@@ -180,7 +163,7 @@ _Prepare = Callable[[str | Path], Any]
 
 
 def _prepare(engine: engines.Engine, photo: str | Path | NDArray[np.uint8]) -> Any:
-    return engine.prepare(photo if isinstance(photo, np.ndarray) else read_photo(photo))
+    return engine.prepare(pixels_of(photo))
 
 
 def _in_turn(

@@ -89,6 +89,6 @@ def records(folder: str | Path, photos: Sequence[Path]) -> tuple[list[Any], Any]
     missing = [photo.name for photo in photos if photo.name not in by_name]
     if missing:
         raise CellCountError(
-            f"The labels of {missing[0]} cannot be used: cc.check_folder({str(folder)!r}) says why."
+            f"The labels of {missing[0]} cannot be used: python -m cellcount check says why."
         )
     return [by_name[photo.name] for photo in photos], parser.class_map

@@ -1,7 +1,16 @@
-"""What made a checkpoint: kept in its meta, so that a count can be traced years later."""
+"""What a checkpoint says about itself: how to count with it, and what made it."""
 
 from datetime import datetime, timezone
 from importlib.metadata import version
+from typing import Any
+
+from cellcount.calibration.intervals import Calibration
+
+
+def checkpoint_meta(calibration: Calibration) -> dict[str, Any]:
+    """The meta of a checkpoint that counts: threshold, calibration and :func:`provenance`."""
+    learned = {"threshold": calibration.threshold, "calibration": calibration.to_meta()}
+    return {**provenance(), **learned}
 
 
 def provenance() -> dict[str, str]:

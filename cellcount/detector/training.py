@@ -12,7 +12,7 @@ from typing import Any
 
 from cellcount.calibration.intervals import calibrate
 from cellcount.detector.bridging import apply_bridge
-from cellcount.detector.provenance import provenance
+from cellcount.detector.provenance import checkpoint_meta
 
 SIZE = 768  # pixels of the longest side: below, a needle falls between the points that look for it
 EPOCHS = 20
@@ -100,7 +100,6 @@ def save(model: Any, class_map: Any, held_out: Any, out: str | Path, size: int =
     """
     from icevision.models.checkpoint import save_icevision_checkpoint
 
-    calibration = calibrate(predict(model, held_out, size))
     save_icevision_checkpoint(
         model,
         model_name="mmdet.vfnet",
@@ -108,11 +107,7 @@ def save(model: Any, class_map: Any, held_out: Any, out: str | Path, size: int =
         classes=class_map.get_classes(),
         img_size=size,
         filename=str(out),
-        meta={
-            **provenance(),
-            "threshold": calibration.threshold,
-            "calibration": calibration.to_meta(),
-        },
+        meta=checkpoint_meta(calibrate(predict(model, held_out, size))),
     )
 
 

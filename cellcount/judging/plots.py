@@ -1,6 +1,7 @@
 """Pictures of counts: the photo with its boxes or its mistakes, predicted against labelled."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -10,19 +11,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cellcount.calibration.accuracy import count_accuracy, curve
 from cellcount.calibration.matching import Prediction, match
+from cellcount.photos.reading import pixels_of
 
 CELL = "#ff59d6"  # the walkthrough's pink; no cell and no stain on these photos has it
 # Told apart with every kind of colour vision, and from pink (Okabe & Ito, Color Universal Design).
 MISS, FALSE_ALARM = "#0072b2", "#e69f00"
 
 
-def draw_count(
-    photo: NDArray[np.uint8], boxes: ArrayLike, *, longest: int | None = None
-) -> Image.Image:
+Photo = str | Path | NDArray[np.uint8]  # a file, or pixels (height, width, 3) in RGB
+
+
+def draw_count(photo: Photo, boxes: ArrayLike, *, longest: int | None = None) -> Image.Image:
     """Draw a box around each cell, and their number in the upper left corner.
 
     Args:
-        photo: (height, width, 3) uint8 RGB.
+        photo: its path or its pixels.
         boxes: (n, 4), xmin, ymin, xmax, ymax in pixels of ``photo``.
         longest: shrink the picture until its longest side has this many pixels.
     """
@@ -32,7 +35,7 @@ def draw_count(
 
 
 def draw_mistakes(
-    photo: NDArray[np.uint8],
+    photo: Photo,
     found: Prediction,
     threshold: float,
     *,
@@ -42,7 +45,7 @@ def draw_mistakes(
     """Draw missed cells, false alarms and found cells, each in a colour of its own.
 
     Args:
-        photo: (height, width, 3) uint8 RGB.
+        photo: its path or its pixels.
         found: boxes and labels in pixels of ``photo``.
         threshold: the score above which a box is a cell.
         iou: overlap of box and label that makes the box right.
@@ -66,13 +69,13 @@ def draw_mistakes(
 
 
 def _draw(
-    photo: NDArray[np.uint8],
+    photo: Photo,
     drawn: Sequence[tuple[ArrayLike, str]],
     words: Sequence[tuple[str, str]],
     longest: int | None,
 ) -> Image.Image:
     """Boxes (n, 4) in their colours, and words in theirs on a plate in the upper left corner."""
-    picture = Image.fromarray(photo)
+    picture = Image.fromarray(pixels_of(photo))
     scale = min(1.0, longest / max(picture.size)) if longest else 1.0
     if scale < 1:
         size = (round(picture.width * scale), round(picture.height * scale))
@@ -95,21 +98,21 @@ def _draw(
 
 
 def threshold_dial(
-    photo: NDArray[np.uint8], boxes: ArrayLike, scores: ArrayLike, thresholds: Sequence[float]
+    photo: Photo, boxes: ArrayLike, scores: ArrayLike, thresholds: Sequence[float]
 ) -> Figure:
     """Show the same photo at several thresholds, side by side.
 
     Args:
-        photo: (height, width, 3) uint8 RGB.
+        photo: its path or its pixels.
         boxes: (n, 4) in pixels of ``photo``, all candidates.
         scores: (n,).
         thresholds: a picture for each.
     """
     boxes, scores = np.asarray(boxes, dtype=float), np.asarray(scores, dtype=float)
-    many = len(thresholds)
+    pixels, many = pixels_of(photo), len(thresholds)
     figure, axes = plt.subplots(1, many, figsize=(4 * many, 4.3), squeeze=False)
     for axis, threshold in zip(axes[0], thresholds, strict=True):
-        axis.imshow(draw_count(photo, boxes[scores > threshold], longest=700))
+        axis.imshow(draw_count(pixels, boxes[scores > threshold], longest=700))
         axis.set_title(f"threshold {threshold:.2f}")
         axis.axis("off")
     figure.tight_layout()

@@ -15,7 +15,6 @@ from cellcount.errors import CellCountError
 from cellcount.judging import plots
 from cellcount.judging.evaluation import Evaluation, evaluate
 from cellcount.labels.confirmed import labelled_photos
-from cellcount.photos.reading import read_photo
 
 
 def judge(
@@ -97,7 +96,7 @@ def write(
     ):
         figure.savefig(out / f"{name}.png", dpi=150)
     for photo, one, threshold in zip(photos, predicted, thresholds, strict=True):
-        picture = plots.draw_mistakes(read_photo(photo), one, threshold, longest=1400)
+        picture = plots.draw_mistakes(photo, one, threshold, longest=1400)
         picture.save(out / f"{photo.stem}.jpg", quality=85)
 
 

@@ -20,7 +20,7 @@ _NEAR = 0.1  # a box that covers so much of its cell is pulled into place sooner
 
 
 @dataclass(frozen=True)
-class Labour:
+class AnnotationEffort:
     """What a person does to boxes that a model drew until they are as the labels.
 
     ``kept`` boxes are right, ``moved`` ones lie near their cell or name the wrong kind, ``deleted``
@@ -47,9 +47,9 @@ class Labour:
         """``touched`` in percent of ``by_hand``; above 100 the model is no help."""
         return 100 * self.touched / max(self.by_hand, 1)
 
-    def __add__(self, other: "Labour") -> "Labour":
+    def __add__(self, other: "AnnotationEffort") -> "AnnotationEffort":
         """The work on both."""
-        return Labour(
+        return AnnotationEffort(
             self.kept + other.kept,
             self.moved + other.moved,
             self.deleted + other.deleted,
@@ -57,7 +57,7 @@ class Labour:
         )
 
 
-def labour(photo: Prediction, iou: float = 0.5) -> Labour:
+def effort(photo: Prediction, iou: float = 0.5) -> AnnotationEffort:
     """Count what a person would change on one photo.
 
     Args:
@@ -77,7 +77,7 @@ def labour(photo: Prediction, iou: float = 0.5) -> Labour:
         label_classes=None,
     )
     second = match(rest, _NEAR)
-    return Labour(
+    return AnnotationEffort(
         kept=int(first.matched.sum()),
         moved=int(second.matched.sum()),
         deleted=len(second.false_alarms),
@@ -85,19 +85,14 @@ def labour(photo: Prediction, iou: float = 0.5) -> Labour:
     )
 
 
-def measure(
-    folder: str | Path, labelled: int, *, epochs: int = EPOCHS, seed: int = 0
-) -> list[Prediction]:
-    """Train on some labelled photos, and let the model draw its boxes on the others.
+def measure(folder: str | Path, labelled: int, *, epochs: int = EPOCHS, seed: int = 0) -> None:
+    """Train on some labelled photos, and print what is left to do on the others.
 
     Args:
         folder: labelled photos.
         labelled: how many the model may learn from, as train.ipynb does on a laptop.
         epochs: how often it sees each.
         seed: decides which, and all chance in the training.
-
-    Returns:
-        Drawn boxes and labels of each photo that the model has not seen.
 
     Raises:
         CellCountError: there are too few photos, or their labels cannot be used.
@@ -113,33 +108,34 @@ def measure(
     with TemporaryDirectory() as scratch:
         model = Path(scratch) / "few.pth"
         finetune(folder, model, photos=learned, epochs=epochs, seed=seed)
-        return draw_beside_labels(model, [photo for photo in photos if photo not in learned])
+        print_effort(model, [photo for photo in photos if photo not in learned])
 
 
-def draw_beside_labels(model: str | Path, photos: Sequence[Path]) -> list[Prediction]:
-    """The boxes that a checkpoint draws on labelled photos, beside the labels.
+def print_effort(model: str | Path, photos: Sequence[Path]) -> None:
+    """Let a model draw boxes on labelled photos, and print what a person would have to change.
+
+    One table is for a strict person, who leaves a box as it is from an IoU of 0.5 with the label,
+    and one for a lenient one, 0.3.
+
+    Args:
+        model: checkpoint saved by train.ipynb.
+        photos: with their labels beside them.
 
     Raises:
         CellCountError: a file cannot be read.
     """
     counter = Counter(model)
-    result = []
+    found = []
     for photo in tqdm(photos, "Drawing boxes", unit="photo", leave=False):
         drawn = draw(counter, photo)
-        result.append(beside_labels(photo, drawn.boxes, drawn.scores, drawn.labels))
-    return result
-
-
-def tell(photos: Sequence[Prediction]) -> None:
-    """Print what is left to do on each photo and on all, at both overlaps."""
-    width = max(len("all photos"), *(len(one.photo) for one in photos))
+        found.append(beside_labels(photo, drawn.boxes, drawn.scores, drawn.labels))
+    names = [*(photo.name for photo in photos), "all photos"]
+    width = max(map(len, names))
     for iou in (0.5, 0.3):
         print(f"\nA box is left as it is from an IoU of {iou} with its label:")
         print(f"{'photo':{width}}  cells  kept  moved  deleted  drawn  touched")
-        each = [labour(one, iou) for one in photos]
-        total = sum(each[1:], each[0])
-        names = [*(one.photo for one in photos), "all photos"]
-        for name, one in zip(names, [*each, total], strict=True):
+        each = [effort(one, iou) for one in found]
+        for name, one in zip(names, [*each, sum(each[1:], each[0])], strict=True):
             print(
                 f"{name:{width}}  {one.by_hand:5}  {one.kept:4}  {one.moved:5}  {one.deleted:7}  "
                 f"{one.drawn:5}  {one.share:6.1f} %"

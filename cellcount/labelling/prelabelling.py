@@ -60,7 +60,8 @@ def prelabel(folder: str | Path, model: str | Path) -> list[Prelabelled]:
 
     Each photo gets its Pascal VOC file, marked as unconfirmed, as soon as its boxes are drawn; the
     order is kept in the folder. Files of a person are never touched, earlier ones of a model are
-    replaced. A photo that cannot be read is named with its reason and left out.
+    replaced. A photo that cannot be read is named with its reason and left out. The order is
+    printed, with how far each sign goes and which one is strongest.
 
     Args:
         folder: photos, some of them perhaps labelled.
@@ -90,11 +91,11 @@ def prelabel(folder: str | Path, model: str | Path) -> list[Prelabelled]:
         ranked = active_learning.most_first([one.signs for one in done])
         done = [replace(done[i], reason=reason) for i, reason in ranked]
         write_order(folder, [one.photo for one in done])
+        _tell(done)
     return done
 
 
-def tell(photos: Sequence[Prelabelled]) -> None:
-    """Print the photos in their order, with how far each sign goes and which one is strongest."""
+def _tell(photos: Sequence[Prelabelled]) -> None:
     width = max([len("photo"), *(len(one.photo.name) for one in photos)])
     print(f"{'photo':{width}}  boxes  unsure  changed  unlike  strongest sign")
     for one in photos:

@@ -51,15 +51,6 @@ def check(folder: str | Path) -> Checked:
     return Checked(Path(folder), labelled, findings)
 
 
-def check_folder(folder: str | Path) -> list[Finding]:
-    """What is wrong in a folder of labelled photos: errors, and notes that are worth knowing.
-
-    Raises:
-        CellCountError: there is no such folder, or it holds neither photos nor XML.
-    """
-    return check(folder).findings
-
-
 def ready_to_train(folder: str | Path) -> None:
     """Refuse a folder with errors before the training does so hours later; print what to know.
 

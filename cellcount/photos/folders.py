@@ -28,12 +28,16 @@ def data_folder() -> Path:
     return folder
 
 
-def labeled(folder: str | Path) -> Path:
+def labeled(folder: str | Path | None = None) -> Path:
     """The photos that have labels: ``folder``/labeled, or ``folder`` itself if it holds XML.
+
+    Args:
+        folder: of photos; :func:`data_folder` if left out.
 
     Raises:
         CellCountError: neither holds a Pascal VOC XML.
     """
+    folder = data_folder() if folder is None else folder
     for candidate in (Path(folder) / "labeled", Path(folder)):
         if any(candidate.glob("*.xml")):
             return candidate
@@ -43,12 +47,16 @@ def labeled(folder: str | Path) -> Path:
     )
 
 
-def not_labeled(folder: str | Path) -> Path:
+def not_labeled(folder: str | Path | None = None) -> Path:
     """The photos to count: ``folder``/not_labeled, or ``folder`` itself if it holds photos.
+
+    Args:
+        folder: of photos; :func:`data_folder` if left out.
 
     Raises:
         CellCountError: neither holds a photo.
     """
+    folder = data_folder() if folder is None else folder
     for candidate in (Path(folder) / "not_labeled", Path(folder)):
         if candidate.is_dir() and any(is_photo(path) for path in candidate.iterdir()):
             return candidate

@@ -126,6 +126,15 @@ def read_photo(path: str | Path, *, shrink_to: int | None = None) -> NDArray[np.
     return pixels
 
 
+def pixels_of(photo: str | Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A photo (height, width, 3) that is given as such, or by its path.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    return photo if isinstance(photo, np.ndarray) else read_photo(photo)
+
+
 _one_at_a_time = threading.Lock()
 
 

@@ -249,18 +249,6 @@ def test_exchanged_package_says_to_restart(monkeypatch):
         icevision_bridge._refuse_stale_modules()
 
 
-def test_import_is_light():
-    """Neither the package nor the command line loads torch or a library of 2022."""
-    code = (
-        "import sys, cellcount as cc, cellcount.commands.main; cc.apply_bridge, cc.data_folder; "
-        "print(sorted({'torch', 'icevision', 'mmcv', 'matplotlib', 'fastai'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "[]", done.stderr
-
-
 def test_spans_that_do_not_fit_the_installed_version_do_nothing():
     def mend():
         raise AssertionError("applied")
@@ -301,13 +289,3 @@ def test_nothing_of_tkinter_is_wanted():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip().endswith("mask_rcnn"), done.stderr
-
-
-def test_no_module_hides_a_public_name():
-    """Python sets a submodule's name in the package when it is imported, over anything else."""
-    import cellcount as cc
-
-    modules = {path.stem for path in (ROOT / "cellcount").iterdir()}
-    assert modules.isdisjoint(cc.__all__)
-    for name in cc.__all__:
-        assert getattr(cc, name) is not None

@@ -6,7 +6,8 @@ import pytest
 from cellcount.calibration.matching import Prediction
 from cellcount.commands import main
 from cellcount.errors import CellCountError
-from cellcount.labelling.annotation_effort import Labour, labour, measure
+from cellcount.labelling.annotation_effort import AnnotationEffort as Effort
+from cellcount.labelling.annotation_effort import effort, measure
 from cellcount.render import render_folder
 
 
@@ -24,29 +25,29 @@ def test_each_correction_is_counted_once():
         (0, 0, 100, 90),  # the first cell again: deleted
         (900, 900, 950, 950),  # clutter: deleted
     ]  # the last cell has none: drawn
-    found = labour(_photo(boxes, labels))
-    assert found == Labour(kept=2, moved=1, deleted=2, drawn=1)
+    found = effort(_photo(boxes, labels))
+    assert found == Effort(kept=2, moved=1, deleted=2, drawn=1)
     assert (found.touched, found.by_hand, found.share) == (4, 4, 100.0)
-    assert labour(_photo(boxes, labels), iou=0.7).kept == 1
-    assert labour(_photo(boxes, labels), iou=0.15).moved == 0
+    assert effort(_photo(boxes, labels), iou=0.7).kept == 1
+    assert effort(_photo(boxes, labels), iou=0.15).moved == 0
 
 
 def test_nothing_drawn_is_all_by_hand_and_labels_themselves_are_no_work():
     labels = [(10 * i, 0, 10 * i + 8, 20) for i in range(7)]
-    assert labour(_photo([], labels)) == Labour(0, 0, 0, 7)
-    assert labour(_photo([], labels)).share == 100
-    assert labour(_photo(labels[::-1], labels)) == Labour(7, 0, 0, 0)
-    assert labour(_photo([], [])).share == 0
+    assert effort(_photo([], labels)) == Effort(0, 0, 0, 7)
+    assert effort(_photo([], labels)).share == 100
+    assert effort(_photo(labels[::-1], labels)) == Effort(7, 0, 0, 0)
+    assert effort(_photo([], [])).share == 0
 
 
 def test_wrong_kind_is_one_touch():
     box = [(0, 0, 10, 10)]
     kinds = {"box_classes": np.array(["dust"]), "label_classes": np.array(["cell"])}
-    assert labour(_photo(box, box, **kinds)) == Labour(kept=0, moved=1, deleted=0, drawn=0)
+    assert effort(_photo(box, box, **kinds)) == Effort(kept=0, moved=1, deleted=0, drawn=0)
 
 
 def test_work_on_several_photos_adds_up():
-    assert Labour(1, 2, 3, 4) + Labour(10, 20, 30, 40) == Labour(11, 22, 33, 44)
+    assert Effort(1, 2, 3, 4) + Effort(10, 20, 30, 40) == Effort(11, 22, 33, 44)
 
 
 def test_command_trains_on_some_and_measures_on_the_others(tmp_path, capsys):

@@ -14,7 +14,7 @@ from cellcount.detector.head_start import pretrain
 from cellcount.errors import CellCountError
 from cellcount.judging.crossval import cross_validate
 from cellcount.labels import voc
-from cellcount.labels.checks import check_folder, ready_to_train
+from cellcount.labels.checks import check, ready_to_train
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.reading import photo_size
 from tests.conftest import ROOT
@@ -39,7 +39,7 @@ def test_a_folder_in_order_yields_nothing(tmp_path):
     voc.write(tmp_path / "turned.xml", voc.Annotation("turned.JPG", 80, 100, ()))
     (tmp_path / "._a.xml").touch()
     (tmp_path / "classes.txt").touch()
-    assert check_folder(tmp_path) == []
+    assert check(tmp_path).findings == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_folder_in_order_yields_nothing(tmp_path):
 )
 def test_wrong_boxes_are_counted_and_numbered(tmp_path, boxes, numbers, problem):
     xml = labelled(tmp_path, *(voc.Box("cell", *corners) for corners in boxes))
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert (finding.file, finding.severity) == (xml, "error")
     assert numbers in finding.problem
     assert problem in finding.problem
@@ -65,7 +65,7 @@ def test_wrong_boxes_are_counted_and_numbered(tmp_path, boxes, numbers, problem)
 
 def test_an_xml_that_names_another_photo(tmp_path):
     xml = labelled(tmp_path, filename="b.jpg")
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert finding.file == xml
     assert "b.jpg" in finding.problem
     assert "a.jpg" in finding.problem
@@ -73,7 +73,7 @@ def test_an_xml_that_names_another_photo(tmp_path):
 
 def test_a_size_that_is_another_photos(tmp_path):
     labelled(tmp_path, size=(200, 160))
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert "200 × 160" in finding.problem
     assert "100 × 80" in finding.problem
     assert "EXIF" not in finding.problem
@@ -82,7 +82,7 @@ def test_a_size_that_is_another_photos(tmp_path):
 def test_a_size_swapped_by_exif_is_told_apart(tmp_path):
     photo(tmp_path, "a.jpg", 100, 80, orientation=8)
     voc.write(tmp_path / "a.xml", voc.Annotation("a.jpg", 100, 80, ()))
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert "80 × 100" in finding.problem
     assert "EXIF" in finding.problem
 
@@ -92,7 +92,7 @@ def test_what_has_no_partner_is_an_error_or_a_note(tmp_path):
     alone = tmp_path / "gone.xml"
     voc.write(alone, voc.Annotation("gone.jpg", 4, 4, ()))
     new = photo(tmp_path, "new.png", 4, 4)
-    missing, unlabelled = check_folder(tmp_path)
+    missing, unlabelled = check(tmp_path).findings
     assert (missing.file, missing.severity) == (alone, "error")
     assert "no photo named gone" in missing.problem
     assert (unlabelled.file, unlabelled.severity) == (new, "note")
@@ -101,7 +101,7 @@ def test_what_has_no_partner_is_an_error_or_a_note(tmp_path):
 def test_two_photos_of_one_name_are_ambiguous(tmp_path):
     xml = labelled(tmp_path, filename="a.png")
     photo(tmp_path, "a.png", 100, 80)
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert finding.file == xml
     assert "a.jpg and a.png" in finding.problem
 
@@ -113,7 +113,7 @@ def test_unreadable_files_are_findings_and_stop_nothing(tmp_path):
     broken.write_text("<annotation>")
     (tmp_path / "c.jpg").touch()
     voc.write(tmp_path / "c.xml", voc.Annotation("c.jpg", 8, 8, ()))
-    findings = check_folder(tmp_path)
+    findings = check(tmp_path).findings
     assert [finding.file.name for finding in findings] == ["a.xml", "b.xml", "c.jpg"]
     assert "damaged" in str(findings[1])
     assert str(broken) in str(findings[1])
@@ -122,9 +122,9 @@ def test_unreadable_files_are_findings_and_stop_nothing(tmp_path):
 
 def test_a_folder_without_anything_to_check_is_an_error(tmp_path):
     with pytest.raises(CellCountError, match="neither photos nor XML"):
-        check_folder(tmp_path)
+        check(tmp_path)
     with pytest.raises(CellCountError, match="no folder"):
-        check_folder(tmp_path / "gone")
+        check(tmp_path / "gone")
 
 
 def box(xmin, ymin, xmax, ymax, label="cell"):
@@ -135,7 +135,7 @@ def test_boxes_on_one_another_are_named_in_pairs(tmp_path):
     # 20 × 20 shifted by 1: IoU 380 / 420 = 0.905; by 2: 360 / 440 = 0.82.
     boxes = [box(0, 0, 20, 20), box(50, 50, 70, 70), box(1, 0, 21, 20), box(52, 50, 72, 70)]
     labelled(tmp_path, *boxes)
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert "alike: 1 and 3." in finding.problem
     assert finding.severity == "error"
 
@@ -143,14 +143,14 @@ def test_boxes_on_one_another_are_named_in_pairs(tmp_path):
 def test_a_box_far_from_the_usual_length_is_a_note(tmp_path):
     usual = [box(9 * i, 0, 9 * i + 8, 8 + i % 3) for i in range(10)]
     labelled(tmp_path, *usual, box(0, 20, 72, 21), box(0, 30, 73, 31), box(0, 40, 1, 41))
-    (finding,) = check_folder(tmp_path)  # the median is 9: eight times as long is 72
+    (finding,) = check(tmp_path).findings  # the median is 9: eight times as long is 72
     assert "usual: 12 (73 × 1), 13 (1 × 1)." in finding.problem
     assert finding.severity == "note"
 
 
 def test_few_boxes_tell_no_usual_length(tmp_path):
     labelled(tmp_path, box(0, 0, 2, 2), box(0, 0, 99, 79), box(0, 0, 3, 3))
-    assert check_folder(tmp_path) == []
+    assert check(tmp_path).findings == []
 
 
 @pytest.mark.parametrize("other", ["Cell", "cell ", " cell", "red  cell", "red cell\n"])
@@ -159,14 +159,14 @@ def test_spellings_of_a_class_that_no_eye_tells_apart_are_errors(tmp_path, other
     labelled(tmp_path, *[box(9 * i, 0, 9 * i + 8, 8, usual) for i in range(4)])
     photo(tmp_path, "b.jpg", 100, 80)
     voc.write(tmp_path / "b.xml", voc.Annotation("b.jpg", 100, 80, (box(0, 0, 8, 8, other),)))
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert (finding.file.name, finding.severity) == ("b.xml", "error")
     assert f'"{other}" differs from "{usual}"' in finding.problem
 
 
 def test_other_classes_and_blanks_that_are_everywhere_teach_nothing_wrong(tmp_path):
     labelled(tmp_path, box(0, 0, 8, 8, "cell"), box(20, 0, 28, 8, "debris "))
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert finding.severity == "note"
     assert '"debris "' in finding.problem
 
@@ -174,7 +174,7 @@ def test_other_classes_and_blanks_that_are_everywhere_teach_nothing_wrong(tmp_pa
 def test_what_nobody_confirmed_is_a_note_and_taken_for_no_truth(tmp_path):
     xml = labelled(tmp_path, box(9, 9, 9, 9, "Cell"), box(0, 0, 8, 8))
     voc.write(xml, replace(voc.read(xml), verified=False))
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert (finding.file, finding.severity) == (xml, "note")
     assert "nobody has confirmed" in finding.problem
     assert "press space" in finding.cure
@@ -185,11 +185,11 @@ def test_a_photo_cut_short_is_found_though_its_header_is_right(tmp_path, name):
     pixels = np.random.default_rng(0).integers(0, 255, (80, 100, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / name)
     voc.write(tmp_path / "a.xml", voc.Annotation(name, 100, 80, ()))
-    assert check_folder(tmp_path) == []
+    assert check(tmp_path).findings == []
     whole = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 3])
     assert photo_size(tmp_path / name) == (100, 80)
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert (finding.file.name, finding.severity) == (name, "error")
     assert "cut short or damaged" in finding.problem
 
@@ -198,7 +198,7 @@ def test_a_photo_of_several_pages_is_a_note(tmp_path):
     pages = [Image.new("L", (8, 8)) for _ in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     voc.write(tmp_path / "a.xml", voc.Annotation("a.tif", 8, 8, ()))
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert finding.severity == "note"
     assert "several pages" in finding.problem
 
@@ -208,7 +208,7 @@ def test_xml_in_subfolders_which_icevision_reads_too_is_an_error(tmp_path, icevi
     inner = tmp_path / "old"
     inner.mkdir()
     shutil.copy(tmp_path / "a.xml", inner)
-    (finding,) = check_folder(tmp_path)
+    (finding,) = check(tmp_path).findings
     assert (finding.file, finding.severity) == (inner, "error")
     parser = icevision.parsers.VOCBBoxParser(annotations_dir=tmp_path, images_dir=tmp_path)
     assert len(parser) == 2, "if IceVision no longer looks there, neither need the check"
@@ -258,4 +258,4 @@ def test_the_notebook_refuses_too():
 
 def test_bundled_and_real_photos_are_in_order(real_photos):
     for folder in (ROOT / "data" / "labeled", real_photos):
-        assert check_folder(folder) == []
+        assert check(folder).findings == []

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from cellcount.labels import voc
-from cellcount.labels.checks import check_folder
+from cellcount.labels.checks import check
 from cellcount.labels.mending import mend
 
 SIZE = WIDTH, HEIGHT = 120, 90
@@ -267,11 +267,11 @@ def bounded():
 def test_broken_input_is_named_and_left_alone(tmp_path, kind, seed):
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     xml, photo = sound_folder(tmp_path, rng)
-    assert check_folder(tmp_path) == []
+    assert check(tmp_path).findings == []
     broken, says = kind(xml, photo, rng)
     before = contents(tmp_path)
     with bounded():
-        findings = check_folder(tmp_path)
+        findings = check(tmp_path).findings
     assert contents(tmp_path) == before
     said = [finding.problem for finding in findings if finding.file == broken]
     assert any(re.search(says, problem) for problem in said), findings

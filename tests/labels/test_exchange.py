@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from cellcount.commands import main
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
-from cellcount.labels.checks import check_folder
+from cellcount.labels.checks import check
 from cellcount.labels.exchange import export_labels, import_labels
 from cellcount.labels.formats import FORMATS
 
@@ -83,7 +83,7 @@ def test_there_and_back_is_the_same(folder, tmp_path, format, zipped):
     for path in folder.iterdir():
         if path.suffix != ".xml":
             assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
-    assert check_folder(tmp_path / "back") == []
+    assert check(tmp_path / "back").findings == []
 
 
 def test_pycocotools_reads_the_same_boxes(folder, tmp_path):

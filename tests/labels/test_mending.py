@@ -11,7 +11,7 @@ from PIL import Image
 from cellcount.commands import main
 from cellcount.errors import CellCountError
 from cellcount.labels import mending, voc
-from cellcount.labels.checks import check_folder
+from cellcount.labels.checks import check
 from cellcount.labels.mending import mend
 
 
@@ -53,7 +53,7 @@ def test_a_wrong_box_is_mended_and_the_rest_is_left(tmp_path, wrong, right, said
     done = list(mend(tmp_path))
     assert any(said in sentence for sentence in done)
     assert voc.read(xml).boxes == KEEP_BOXES + ((right,) if right else ())
-    assert check_folder(tmp_path) == []
+    assert check(tmp_path).findings == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_wrong_box_is_mended_and_the_rest_is_left(tmp_path, wrong, right, said
 def test_what_would_be_guessed_is_left_to_the_person(tmp_path, boxes):
     xml = labelled(tmp_path, *GOOD, *boxes)
     before = xml.read_bytes()
-    assert check_folder(tmp_path) != []
+    assert check(tmp_path).findings != []
     assert list(mend(tmp_path)) == []
     assert xml.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
@@ -92,14 +92,14 @@ def test_a_swapped_size_is_mended_if_a_box_says_which_way_is_up(tmp_path, turned
     (_, said) = mend(tmp_path)
     assert "<size> was 80 × 100, and is 100 × 80" in said
     assert (voc.read(xml).width, voc.read(xml).height) == (100, 80)
-    assert check_folder(tmp_path) == []
+    assert check(tmp_path).findings == []
 
 
 def test_a_swapped_size_is_left_if_the_boxes_fit_both_ways_or_only_the_wrong_one(tmp_path):
     labelled(tmp_path, *GOOD, size=(80, 100), turned=True)
     labelled(tmp_path, *GOOD, box(5, 70, 9, 99), name="b", size=(80, 100), turned=True)
     assert list(mend(tmp_path)) == []
-    assert {finding.file.name for finding in check_folder(tmp_path)} == {"a.xml", "b.xml"}
+    assert {finding.file.name for finding in check(tmp_path).findings} == {"a.xml", "b.xml"}
 
 
 def test_what_a_model_drew_is_not_touched(tmp_path):
@@ -183,10 +183,10 @@ def test_mending_a_mess_twice_is_mending_it_once(tmp_path):
             size = (100, 80) if rng.random() < 0.6 else (80, 100)
             filename = str(rng.choice(["a.jpg", "b.jpg", "c.jpg", "d.jpg"]))
             labelled(folder, *boxes, name=name, size=size, filename=filename, turned=name == "b")
-        before = len(check_folder(folder))
+        before = len(check(folder).findings)
         done = list(mend(folder))
         assert done
-        assert len(check_folder(folder)) <= before
+        assert len(check(folder).findings) <= before
         assert list(mend(folder)) == []
 
 

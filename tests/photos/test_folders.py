@@ -6,6 +6,7 @@ import pytest
 
 from cellcount.errors import CellCountError
 from cellcount.photos import folders
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -18,12 +19,16 @@ def photos(tmp_path):
 
 def test_bundled_photos_are_the_default(monkeypatch):
     monkeypatch.delenv("CELLCOUNT_DATA", raising=False)
+    monkeypatch.chdir(ROOT)
     assert folders.data_folder() == Path("data")
+    assert folders.labeled() == Path("data/labeled")
+    assert folders.not_labeled() == Path("data/not_labeled")
 
 
 def test_another_folder_is_taken_and_said(monkeypatch, photos, capsys):
     monkeypatch.setenv("CELLCOUNT_DATA", str(photos))
     assert folders.data_folder() == photos
+    assert folders.labeled() == photos / "labeled"
     assert str(photos) in capsys.readouterr().out
 
 

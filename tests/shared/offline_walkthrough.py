@@ -21,6 +21,8 @@ cc.apply_bridge()  # twice does no harm
 from icevision.all import *
 from icevision.models.checkpoint import *
 
+from cellcount.detector.provenance import provenance
+
 photos, checkpoint, predictions = map(Path, sys.argv[1:])
 torch.manual_seed(0)
 parser = parsers.VOCBBoxParser(annotations_dir=photos, images_dir=photos)
@@ -52,7 +54,7 @@ save_icevision_checkpoint(
     classes=parser.class_map.get_classes(),
     img_size=size,
     filename=str(checkpoint),
-    meta={**cc.provenance(), "threshold": 0.3},
+    meta={**provenance(), "threshold": 0.3},
 )
 model.eval()
 model.bbox_head.test_cfg.score_thr = 0  # so young a model is sure of nothing
