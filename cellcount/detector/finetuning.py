@@ -1,19 +1,46 @@
-"""The training of train.ipynb in one call: from labelled photos to a checkpoint that counts."""
+"""The training of train.ipynb in one call: from labelled photos to a checkpoint that counts.
 
-import math
+**No photo is wasted.** The detector learns from all labelled photos. Threshold and calibration must
+come from photos that it has not learned from, so they are learned from detectors that were trained
+without some of the photos and then predicted those: cross-fitting, the stacking of Wolpert 1992.
+"""
+
+import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm.auto import tqdm
 
+from cellcount.calibration.intervals import Calibration
+from cellcount.calibration.matching import Prediction, match
 from cellcount.detector.bridging import apply_bridge
-from cellcount.detector.head_start import warm_start
-from cellcount.detector.training import EPOCHS, RATE, laptop_model, learner, save, seed_everything
+from cellcount.detector.head_start import helps
+from cellcount.detector.provenance import checkpoint_meta
+from cellcount.detector.recipe import Recipe, rare_classes
+from cellcount.detector.training import laptop_model, predict, seconds_a_step, trained
 from cellcount.errors import CellCountError
 from cellcount.labels.confirmed import labelled_photos
+from cellcount.labels.parts import cut_in_quarters
 
-_SHARE = 5  # one photo in so many is set aside, as in train.ipynb
+FOLDS = 3
+_SHARE = 0.5  # of the steps, that a training for the calibration alone takes
+_FEWEST = 100  # steps, however slow the computer: less teaches nothing
+MINUTES = 8.0  # that all trainings together may take
+
+
+class Trained(NamedTuple):
+    """A detector, its calibration (None if it has found nothing yet) and how it was trained."""
+
+    model: Any
+    calibration: Calibration | None
+    class_map: Any
+    recipe: Recipe
 
 
 def finetune(
@@ -21,61 +48,164 @@ def finetune(
     out: str | Path,
     *,
     photos: Sequence[Path] | None = None,
-    epochs: int = EPOCHS,
+    recipe: Recipe | None = None,
+    minutes: float = MINUTES,
     seed: int = 0,
 ) -> Path:
-    """Train as train.ipynb does on a laptop, on labels that a person drew or confirmed.
+    """Train on labels that a person drew or confirmed, and save what counts; one photo is enough.
 
-    One photo in five, rounded up, is set aside; the calibration learns from those.
+    A training that is stopped is kept beside ``out``, and the same call goes on with it.
 
     Args:
         folder: labelled photos.
         out: checkpoint to write.
         photos: which of them to learn from, all if left out.
-        epochs: how often each photo is shown.
-        seed: decides who is set aside, and all chance in the training.
+        recipe: how to train; read off the labels if left out.
+        minutes: that the trainings may take together; a slow computer takes fewer steps.
+        seed: of all chance.
 
     Returns:
         ``out``.
 
     Raises:
-        CellCountError: less than two photos are labelled, or their labels cannot be used.
+        CellCountError: no cell is labelled, or labels cannot be used.
     """
-    photos = labelled_photos(folder) if photos is None else photos
-    if len(photos) < 2:
-        raise CellCountError(
-            f"{folder} has one labelled photo. Label another: one is set aside for the calibration."
-        )
-    parsed, class_map = records(folder, photos)
-    order = np.random.default_rng(seed).permutation(len(photos))
-    aside = math.ceil(len(photos) / _SHARE)
-    held_out, learned = ([parsed[i] for i in part] for part in (order[:aside], order[aside:]))
-    model = trained(learned, held_out, len(class_map), epochs=epochs, seed=seed)
-    save(model, class_map, held_out, out)
-    return Path(out)
+    out = Path(out)
+    state = out.with_name(f".{out.stem}-training")
+    save(
+        learn_all(folder, photos=photos, recipe=recipe, minutes=minutes, seed=seed, state=state),
+        out,
+    )
+    shutil.rmtree(state, ignore_errors=True)
+    return out
 
 
-def trained(
-    learned: Sequence[Any], held_out: Sequence[Any], classes: int, *, epochs: int, seed: int
-) -> Any:
-    """The laptop's model, from the shipped checkpoint on.
+def learn_all(
+    folder: str | Path,
+    *,
+    photos: Sequence[Path] | None = None,
+    recipe: Recipe | None = None,
+    minutes: float = MINUTES,
+    seed: int = 0,
+    state: Path | None = None,
+) -> Trained:
+    """Train on all labelled photos, and calibrate by detectors that have not seen them.
 
     Args:
-        learned: records to train on.
-        held_out: records that only the losses are computed on.
-        classes: number of classes, the background among them.
-        epochs: how often each photo is shown.
+        folder: labelled photos.
+        photos: which of them to learn from, all if left out.
+        recipe: how to train; read off the labels if left out.
+        minutes: that the trainings may take together; a slow computer takes fewer steps.
         seed: of all chance.
+        state: folder in which trainings are kept, so that they can be stopped and go on.
+
+    Raises:
+        CellCountError: no cell is labelled, or labels cannot be used.
     """
-    seed_everything(seed)
-    model = laptop_model(classes)
-    warm_start(model)
-    learner(model, learned, held_out).fine_tune(epochs, RATE, freeze_epochs=1)
-    return model
+    photos = labelled_photos(folder) if photos is None else photos
+    for warning in rare_classes(photos):
+        print(warning)
+    parsed, class_map = records(folder, photos)
+    recipe = chosen(folder, photos, parsed, class_map) if recipe is None else recipe
+    folds = folds_of(len(photos), seed)
+    kept = None if state is None else state / _digest(photos, recipe, seed)
+    recipe = _as_begun(kept) or within(recipe, parsed, class_map, minutes / (1 + _SHARE * len(folds)))
+    less = replace(recipe, steps=round(recipe.steps * _SHARE))
+    print(recipe)
+    with ExitStack() as stack:
+        judges, their_folds, theirs = parsed, folds, less
+        if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
+            quarters = cut_in_quarters(photos[0], stack.enter_context(TemporaryDirectory()))
+            judges, _ = records(quarters[0].parent, quarters, class_map)
+            their_folds, theirs = [[0, 3], [1, 2]], replace(less, size=recipe.size // 2)
+        steps = less.total(len(photos)) * len(folds) + recipe.total(len(photos))
+        bar = stack.enter_context(tqdm(total=steps, unit="step", desc="Training", leave=False))
+        found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
+        bar.set_description("Training on all")
+        model = _trained(parsed, class_map, recipe, seed, bar, kept, "all")
+    try:
+        calibration = Calibration.learn([match(one) for one in found])
+    except CellCountError as error:
+        print(f"The detector is kept, but cannot count yet: {error}")
+        calibration = None
+    return Trained(model, calibration, class_map, recipe)
 
 
-def records(folder: str | Path, photos: Sequence[Path]) -> tuple[list[Any], Any]:
+def cross_fit(
+    parsed: Sequence[Any],
+    class_map: Any,
+    recipe: Recipe,
+    folds: Sequence[Sequence[int]],
+    *,
+    seed: int,
+    bar: Any = None,
+    state: Path | None = None,
+) -> list[Prediction]:
+    """What is found on each photo by a detector that was trained without it.
+
+    Args:
+        parsed: records of the photos.
+        class_map: of the records.
+        recipe: of each training.
+        folds: the numbers of the photos that each training leaves out.
+        seed: of all chance.
+        bar: of tqdm, advanced by one a step.
+        state: folder in which trainings are kept, so that they can be stopped and go on.
+    """
+    found: dict[int, Prediction] = {}
+    for number, fold in enumerate(folds):
+        learned = [one for i, one in enumerate(parsed) if i not in fold]
+        model = _trained(learned, class_map, recipe, seed + 1 + number, bar, state, str(number))
+        found |= dict(zip(fold, predict(model, [parsed[i] for i in fold], recipe), strict=True))
+    return [found[i] for i in range(len(parsed))]
+
+
+def folds_of(photos: int, seed: int, folds: int = FOLDS) -> list[list[int]]:
+    """Which photos each training leaves out, drawn by ``seed``; a single one has two halves."""
+    order = np.random.default_rng(seed).permutation(max(photos, 2))
+    return [sorted(order[first::folds].tolist()) for first in range(min(folds, len(order)))]
+
+
+def save(trained: Trained, out: str | Path) -> None:
+    """Write a checkpoint, with what it takes to count with it."""
+    from icevision.models.checkpoint import save_icevision_checkpoint
+
+    save_icevision_checkpoint(
+        trained.model,
+        model_name="mmdet.vfnet",
+        backbone_name="efficientnet_lite0_fpn",
+        classes=trained.class_map.get_classes(),
+        img_size=trained.recipe.size,
+        filename=str(out),
+        meta=checkpoint_meta(trained.calibration),
+    )
+
+
+def chosen(folder: str | Path, photos: Sequence[Path], parsed: Sequence[Any], class_map: Any) -> Recipe:
+    """The recipe read off the labels, with the head start if it finds their cells already.
+
+    It has not seen these photos: where it finds most of their cells as it is, training from it goes
+    faster and further; where it does not, it would have to be unlearned.
+    """
+    recipe = Recipe.of(folder, photos)
+    return replace(recipe, head_start=helps(parsed, class_map, recipe))
+
+
+def within(recipe: Recipe, parsed: Sequence[Any], class_map: Any, minutes: float) -> Recipe:
+    """The recipe with as many of its steps as this computer takes in so many minutes."""
+    most = int(60 * minutes / seconds_a_step(parsed, len(class_map), recipe))
+    return replace(recipe, steps=max(min(recipe.steps, most), _FEWEST))
+
+
+def records(
+    folder: str | Path, photos: Sequence[Path], class_map: Any = None
+) -> tuple[list[Any], Any]:
     """IceVision's records in the order of ``photos``, and their class map.
+
+    Args:
+        folder: of the photos.
+        photos: each with an XML of its name beside it.
+        class_map: if it is to be another than that of the labels.
 
     Raises:
         CellCountError: the labels of a photo cannot be used.
@@ -83,12 +213,49 @@ def records(folder: str | Path, photos: Sequence[Path]) -> tuple[list[Any], Any]
     apply_bridge()
     import icevision.all as ice
 
-    parser = ice.parsers.VOCBBoxParser(annotations_dir=folder, images_dir=folder)
+    parser = ice.parsers.VOCBBoxParser(
+        annotations_dir=folder, images_dir=folder, class_map=class_map
+    )
     (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)
     by_name = {Path(record.filepath).name: record for record in records}
     missing = [photo.name for photo in photos if photo.name not in by_name]
     if missing:
         raise CellCountError(
-            f"The labels of {missing[0]} cannot be used: python -m cellcount check says why."
+            f"The labels of {missing[0]} cannot be used: `cellcount check {folder}` says why."
         )
     return [by_name[photo.name] for photo in photos], parser.class_map
+
+
+def _trained(
+    parsed: Sequence[Any],
+    class_map: Any,
+    recipe: Recipe,
+    seed: int,
+    bar: Any,
+    state: Path | None,
+    name: str,
+) -> Any:
+    """:func:`trained`, or what is kept of it."""
+    import torch
+
+    done = None if state is None else state / f"{name}.pth"
+    if done is not None and done.is_file():
+        model = laptop_model(len(class_map), pretrained=False)
+        model.load_state_dict(torch.load(done, map_location="cpu", weights_only=True))
+        if bar is not None:
+            bar.update(recipe.total(len(parsed)))
+        return model
+    part = None if state is None else state / f"{name}.part"
+    model = trained(parsed, len(class_map), recipe, seed=seed, bar=bar, state=part)
+    if done is not None:
+        torch.save(model.state_dict(), done)
+    return model
+
+
+def _digest(photos: Sequence[Path], recipe: Recipe, seed: int) -> str:
+    """A name for a training: another one if a label, a photo, the recipe or the seed is another."""
+    digest = sha256(f"{recipe.size} {recipe.angle} {recipe.rate} {recipe.head_start} {seed}".encode())
+    for photo in photos:
+        digest.update(f"{photo.name} {photo.stat().st_size}".encode())
+        digest.update(photo.with_suffix(".xml").read_bytes())
+    return digest.hexdigest()[:16]

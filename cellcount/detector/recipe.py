@@ -26,13 +26,15 @@ class Recipe:
 
     ``size`` is the longest side in pixels to which photos are brought. ``angle`` is by how many
     degrees photos are turned beside quarters. ``steps`` is how many photos are shown in all, one a
-    step. ``rate`` is the learning rate at its highest. ``why`` gives the reasons.
+    step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` begins with the weights
+    of the shipped checkpoint. ``why`` gives the reasons.
     """
 
     size: int
     angle: int = 0
     steps: int = 800
     rate: float = 4e-3
+    head_start: bool = False
     why: str = ""
 
     @classmethod
@@ -82,6 +84,10 @@ class Recipe:
     def times(self, photos: int) -> int:
         """How often each of so many photos is shown in an epoch: 50 steps at least."""
         return -(-_EPOCH // photos)
+
+    def total(self, photos: int) -> int:
+        """How many steps that makes in whole epochs, the one for the head alone among them."""
+        return (self.epochs(photos) + 1) * photos * self.times(photos)
 
     def epochs(self, photos: int) -> int:
         """How many epochs make up the steps."""

@@ -1,4 +1,4 @@
-"""A training that was stopped goes on where it was, with the same call."""
+"""Callbacks for long trainings: how far one is, and going on after a stop with the same call."""
 
 from pathlib import Path
 from typing import Any
@@ -7,12 +7,24 @@ import torch
 from fastai.callback.core import CancelEpochException, Callback
 
 
+class Progress(Callback):
+    """Advances a bar of tqdm by one a step, through whatever fits there are."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def after_batch(self) -> None:
+        """A photo has been learned from."""
+        if self.learn.training:
+            self.bar.update()
+
+
 class Resumable(Callback):
     """Keeps a training on disk after every epoch; the next one with the same file goes on from it.
 
-    What is kept is taken only if it was a training of as many epochs and steps on a model with the
-    same weights by name and shape; anything else is trained from the beginning. The file goes when
-    the training is done. To be given to ``fine_tune`` or ``fit_one_cycle`` as ``cbs``.
+    What is kept is taken only if it was a training of as many epochs and steps, at the same rates,
+    on a model whose weights have the same names and shapes; anything else begins anew. The file
+    goes when the training is done. To be given to ``fine_tune`` or ``fit_one_cycle`` as ``cbs``.
 
     Args:
         file: where to keep it.
@@ -33,7 +45,7 @@ class Resumable(Callback):
             self.learn.model.load_state_dict(kept["model"])
             self.learn.opt.load_state_dict(kept["optimizer"])
             self.done = kept["done"]
-            print(f"Goes on from epoch {self.done}, which {self.file} kept.")
+            print(f"The training that was stopped goes on after {self.done} of its epochs.")
 
     def before_epoch(self) -> None:
         """Skip what is done."""

@@ -1,62 +1,38 @@
-"""How a laptop trains on photos of needles: varied without spoiling a box, from rendered photos on.
+"""VFNet as a laptop trains it: how photos are varied, the model, its training and predictions."""
 
-A box stands upright. Around a needle that lies askew it is mostly empty, so turning needle and box
-by any angle but a quarter leaves a box that is too wide for the needle: a detector that learns from
-such boxes draws them, and misses every needle that lies straight. Photos are therefore flipped and
-turned by quarters only; that is exact, and gives each needle eight directions.
-"""
-
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cellcount.calibration.intervals import calibrate
+from cellcount.calibration.matching import Prediction, predictions
 from cellcount.detector.bridging import apply_bridge
-from cellcount.detector.provenance import checkpoint_meta
+from cellcount.detector.head_start import warm_start
+from cellcount.detector.recipe import Recipe
 
-SIZE = 768  # pixels of the longest side: below, a needle falls between the points that look for it
-EPOCHS = 20
-RATE = 2e-3
 LEAST_SCORE = 0.05  # the detector keeps no box below, neither in calibrating nor in counting
 
 
-def transforms(size: int = SIZE) -> tuple[Any, Any]:
+def transforms(recipe: Recipe) -> tuple[Any, Any]:
     """What is done to photos for training, and for all else: resizing, padding, normalising.
 
-    Args:
-        size: pixels a side of what the detector sees.
+    Borders are filled with grey: mirrored ones would show cells that have no label.
     """
     apply_bridge()
     from icevision import tfms
 
     move = tfms.A.ShiftScaleRotate(
-        rotate_limit=0, scale_limit=0.2, border_mode=0, value=[124, 116, 104]
+        rotate_limit=recipe.angle,
+        scale_limit=0.35,
+        rotate_method="ellipse",
+        border_mode=0,
+        value=[124, 116, 104],
     )
-    varied = tfms.A.aug_tfms(size=size, presize=size + 128, shift_scale_rotate=move)
+    varied = tfms.A.aug_tfms(size=recipe.size, presize=recipe.size, shift_scale_rotate=move)
     return (
         tfms.A.Adapter([tfms.A.RandomRotate90(), *varied, tfms.A.Normalize()]),
-        tfms.A.Adapter([*tfms.A.resize_and_pad(size), tfms.A.Normalize()]),
+        tfms.A.Adapter([*tfms.A.resize_and_pad(recipe.size), tfms.A.Normalize()]),
     )
-
-
-def learner(model: Any, learned: Any, held_out: Any, size: int = SIZE) -> Any:
-    """fastai's learner for VFNet on records, one photo a step.
-
-    Args:
-        model: a VFNet of IceVision's.
-        learned: records to train on.
-        held_out: records to compute the losses of each epoch on.
-        size: pixels a side.
-    """
-    import icevision.all as ice
-
-    vfnet = ice.models.mmdet.vfnet
-    varied, plain = transforms(size)
-    dls = [
-        vfnet.train_dl(ice.Dataset(learned, varied), batch_size=1, shuffle=True),
-        vfnet.valid_dl(ice.Dataset(held_out, plain), batch_size=1, shuffle=False),
-    ]
-    return vfnet.fastai.learner(dls=dls, model=model)
 
 
 def laptop_model(classes: int, pretrained: bool = True) -> Any:
@@ -74,40 +50,88 @@ def laptop_model(classes: int, pretrained: bool = True) -> Any:
     return vfnet.model(backbone=backbone, num_classes=classes)
 
 
-def predict(model: Any, records: Any, size: int = SIZE) -> Sequence[Any]:
-    """IceVision's predictions for records, with every box the detector keeps."""
+def learner(model: Any, learned: Sequence[Any], held_out: Sequence[Any], recipe: Recipe) -> Any:
+    """fastai's learner for VFNet on records, one photo a step.
+
+    Args:
+        model: a VFNet of IceVision's.
+        learned: records to train on.
+        held_out: records to compute the losses of each epoch on.
+        recipe: says how photos are varied and how often each is shown in an epoch.
+    """
     import icevision.all as ice
 
     vfnet = ice.models.mmdet.vfnet
-    dataset = ice.Dataset(records, transforms(size)[1])
-    return vfnet.predict_from_dl(
-        model,
-        vfnet.infer_dl(dataset, batch_size=1),
-        show_pbar=False,
-        detection_threshold=LEAST_SCORE,
-    )
+    varied, plain = transforms(recipe)
+    shown = list(learned) * recipe.times(len(learned))
+    dls = [
+        vfnet.train_dl(ice.Dataset(shown, varied), batch_size=1, shuffle=True),
+        vfnet.valid_dl(ice.Dataset(list(held_out), plain), batch_size=1, shuffle=False),
+    ]
+    return vfnet.fastai.learner(dls=dls, model=model)
 
 
-def save(model: Any, class_map: Any, held_out: Any, out: str | Path, size: int = SIZE) -> None:
-    """Write the checkpoint of a laptop model, with what it takes to count with it.
+def trained(
+    records: Sequence[Any],
+    classes: int,
+    recipe: Recipe,
+    *,
+    seed: int,
+    bar: Any = None,
+    state: Path | None = None,
+) -> Any:
+    """The laptop's model, trained on records.
 
     Args:
-        model: from :func:`laptop_model`, trained.
-        class_map: of its records.
-        held_out: records that it has not been trained on; the calibration learns from them.
-        out: the file.
-        size: pixels a side that it was trained at.
+        records: all of them are learned from.
+        classes: number of classes, the background among them.
+        recipe: how.
+        seed: of all chance.
+        bar: of tqdm, advanced by one a step.
+        state: where the training is kept, so that it can be stopped and go on.
     """
-    from icevision.models.checkpoint import save_icevision_checkpoint
+    from cellcount.detector.resuming import Progress, Resumable
 
-    save_icevision_checkpoint(
-        model,
-        model_name="mmdet.vfnet",
-        backbone_name="efficientnet_lite0_fpn",
-        classes=class_map.get_classes(),
-        img_size=size,
-        filename=str(out),
-        meta=checkpoint_meta(calibrate(predict(model, held_out, size))),
+    seed_everything(seed)
+    model = laptop_model(classes)
+    if recipe.head_start:
+        warm_start(model)
+    learn = learner(model, records, records[:1], recipe)
+    callbacks: list[Any] = [] if bar is None else [Progress(bar)]
+    if state is not None:
+        callbacks.append(Resumable(state))
+    with learn.no_bar(), learn.no_logging():
+        learn.fine_tune(
+            recipe.epochs(len(records)), recipe.rate, freeze_epochs=1, lr_mult=10, cbs=callbacks
+        )
+    return model
+
+
+def seconds_a_step(records: Sequence[Any], classes: int, recipe: Recipe) -> float:
+    """How long this computer takes to learn from one photo, measured on two after a first."""
+    model = laptop_model(classes, pretrained=False)
+    batches = iter(learner(model, records[:1], records[:1], recipe).dls.train)
+    start = 0.0
+    for number in range(3):
+        images, _ = next(batches)
+        start = start or (time.perf_counter() if number else 0.0)
+        model.train_step(data=images, optimizer=None)["loss"].backward()
+    return (time.perf_counter() - start) / 2
+
+
+def predict(model: Any, records: Sequence[Any], recipe: Recipe) -> list[Prediction]:
+    """Every box that the detector keeps, beside the labels, in pixels of each photo."""
+    import icevision.all as ice
+
+    vfnet = ice.models.mmdet.vfnet
+    dataset = ice.Dataset(list(records), transforms(recipe)[1])
+    return predictions(
+        vfnet.predict_from_dl(
+            model,
+            vfnet.infer_dl(dataset, batch_size=1),
+            show_pbar=False,
+            detection_threshold=LEAST_SCORE,
+        )
     )
 
 
