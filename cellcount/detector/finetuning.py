@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, match
 from cellcount.detector.bridging import apply_bridge
-from cellcount.detector.head_start import helps
+from cellcount.detector.head_start import of_use, warm_start
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe, rare_classes
 from cellcount.detector.training import laptop_model, predict, seconds_a_step, trained
@@ -109,7 +109,11 @@ def learn_all(
     recipe = chosen(folder, photos, parsed, class_map) if recipe is None else recipe
     folds = folds_of(len(photos), seed)
     kept = None if state is None else state / _digest(photos, recipe, seed)
-    recipe = _as_begun(kept) or within(recipe, parsed, class_map, minutes / (1 + _SHARE * len(folds)))
+    each = minutes / (1 + _SHARE * len(folds))
+    recipe = _as_begun(kept, recipe) or within(recipe, parsed, class_map, each)
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        (kept / "steps").write_text(str(recipe.steps))
     less = replace(recipe, steps=round(recipe.steps * _SHARE))
     print(recipe)
     with ExitStack() as stack:
@@ -181,14 +185,15 @@ def save(trained: Trained, out: str | Path) -> None:
     )
 
 
-def chosen(folder: str | Path, photos: Sequence[Path], parsed: Sequence[Any], class_map: Any) -> Recipe:
-    """The recipe read off the labels, with the head start if it finds their cells already.
-
-    It has not seen these photos: where it finds most of their cells as it is, training from it goes
-    faster and further; where it does not, it would have to be unlearned.
-    """
+def chosen(
+    folder: str | Path, photos: Sequence[Path], parsed: Sequence[Any], class_map: Any
+) -> Recipe:
+    """The recipe read off the labels, with the head start if it finds their cells already."""
     recipe = Recipe.of(folder, photos)
-    return replace(recipe, head_start=helps(parsed, class_map, recipe))
+    shipped = laptop_model(2, pretrained=False)  # the background and cells of whatever class
+    warm_start(shipped)
+    found = predict(shipped, parsed, recipe)
+    return replace(recipe, head_start=of_use(found))
 
 
 def within(recipe: Recipe, parsed: Sequence[Any], class_map: Any, minutes: float) -> Recipe:
@@ -250,6 +255,14 @@ def _trained(
     if done is not None:
         torch.save(model.state_dict(), done)
     return model
+
+
+def _as_begun(state: Path | None, recipe: Recipe) -> Recipe | None:
+    """The recipe with the steps that the training was begun with, if it was."""
+    file = None if state is None else state / "steps"
+    if file is None or not file.is_file():
+        return None
+    return replace(recipe, steps=int(file.read_text()))
 
 
 def _digest(photos: Sequence[Path], recipe: Recipe, seed: int) -> str:

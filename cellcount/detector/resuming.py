@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fastai.callback.core import CancelEpochException, Callback
+from fastai.callback.core import Callback, CancelEpochException
 
 
 class Progress(Callback):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from cellcount.calibration.intervals import Calibration, Estimate
-from cellcount.calibration.matching import Prediction, match, predictions
-from cellcount.detector.finetuning import records, trained
-from cellcount.detector.training import EPOCHS, predict
+from cellcount.calibration.matching import Prediction, match
+from cellcount.detector.finetuning import MINUTES, chosen, cross_fit, folds_of, records, within
+from cellcount.detector.recipe import Recipe
 from cellcount.errors import CellCountError
 from cellcount.judging.evaluation import Evaluation, evaluate
 from cellcount.judging.report import refuse_own_folder, write
@@ -20,26 +20,33 @@ from cellcount.labels.confirmed import labelled_photos
 
 
 class Judged(NamedTuple):
-    """How right the photos are counted that were left out, and the seconds each training took."""
+    """How right the photos are counted that were left out, and the seconds a training took."""
 
     result: Evaluation
-    seconds: list[float]
+    seconds: float
 
 
 def cross_validate(
-    folder: str | Path, out: str | Path, *, folds: int = 4, epochs: int = EPOCHS, seed: int = 0
+    folder: str | Path,
+    out: str | Path,
+    *,
+    folds: int = 4,
+    recipe: Recipe | None = None,
+    minutes: float = MINUTES,
+    seed: int = 0,
 ) -> Judged:
-    """Train ``folds`` times as train.ipynb does on a laptop, each time without some photos.
+    """Train ``folds`` times as :func:`finetune` does, each time without some of the photos.
 
     Every photo is predicted once, by the detector that has not seen it. Threshold and calibration
     of a fold are learned from the predictions of the other folds: never from the photos that are
-    counted with them, nor by a detector on photos it was trained on (stacking, Wolpert 1992).
+    counted with them, nor by a detector on photos it was trained on.
 
     Args:
         folder: labelled photos.
         out: gets a table, the plots, and each photo with its misses and false alarms.
         folds: how many trainings; each leaves out about as many photos as the others.
-        epochs: how often each training sees each photo.
+        recipe: how to train; read off the labels if left out.
+        minutes: that the trainings may take together.
         seed: decides who is left out when, and all chance in the trainings.
 
     Raises:
@@ -57,18 +64,15 @@ def cross_validate(
             f"{len(photos)} folds."
         )
     parsed, class_map = records(folder, photos)
-    order = np.random.default_rng(seed).permutation(len(photos))
-    parts = [sorted(order[first::folds].tolist()) for first in range(folds)]
-    predicted: dict[int, Prediction] = {}
-    seconds = []
-    for number, part in enumerate(tqdm(parts, unit="fold")):
-        start = time.perf_counter()
-        learned = [parsed[i] for i in range(len(photos)) if i not in part]
-        held_out = [parsed[i] for i in part]
-        model = trained(learned, held_out, len(class_map), epochs=epochs, seed=seed + number)
-        seconds.append(time.perf_counter() - start)
-        predicted |= dict(zip(part, predictions(predict(model, held_out)), strict=True))
-    found = [predicted[i] for i in range(len(photos))]
+    recipe = chosen(folder, photos, parsed, class_map) if recipe is None else recipe
+    recipe = within(recipe, parsed, class_map, minutes / folds)
+    print(recipe)
+    parts = folds_of(len(photos), seed, folds)
+    start = time.perf_counter()
+    steps = sum(recipe.total(len(photos) - len(part)) for part in parts)
+    with tqdm(total=steps, unit="step", desc="Training") as bar:
+        found = cross_fit(parsed, class_map, recipe, parts, seed=seed, bar=bar)
+    seconds = (time.perf_counter() - start) / folds
     thresholds, counts = _count(found, parts)
     result = evaluate(found, thresholds.tolist(), counts=counts)
     write(result, found, thresholds, photos, out)
