@@ -42,7 +42,7 @@ address:  ## writes the address of your copy into README and notebooks: make add
 	sed -i 's#OWNER/cell-counter#$(REPO)#g' README.md train.ipynb inference.ipynb
 
 clean:  ## removes caches and outputs; keeps .venv, checkpoints/, models/ and data/
-	rm -rf out .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf out build *.egg-info .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 | xargs -0 rm -rf
 
 distclean: clean  ## removes .venv too
