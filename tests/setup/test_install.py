@@ -227,6 +227,26 @@ def test_it_installs_where_the_user_works(
     assert ran.stdout.strip() == expected.format(root=project.root, bin=project.bin)
 
 
+@pytest.mark.parametrize("target", [["demo"], ["label", "FOLDER=my photos"]])
+def test_make_works_in_a_folder_with_a_space_in_its_name(
+    project: Project, target: list[str]
+) -> None:
+    shutil.copy(ROOT / "Makefile", project.root)
+    (project.venv / "bin").mkdir(parents=True)
+    executable(project.venv / "bin/python", f'exec "{sys.executable}" "$@"')
+    (project.root / "cellcount/__main__.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    ran = subprocess.run(
+        ["make", "--silent", "--old-file=setup", *target],
+        cwd=project.root,
+        env={"PATH": f"{project.bin}:/usr/bin:/bin", "HOME": str(project.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [target[0], *(one.partition("=")[2] for one in target[1:])]
+    assert (ran.stdout, ran.stderr) == (f"{said}\n", "")
+
+
 def test_master_that_cannot_be_reached_changes_nothing(project: Project) -> None:
     nowhere = "http://127.0.0.1:9"
     refused(project.run("cpu", "master", https_proxy=nowhere), "github.com/airctic/icevision")
