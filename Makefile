@@ -10,39 +10,39 @@ setup:  ## installs everything (quick when it is there)
 	@bash icevision_install.sh
 
 dev: setup
-	@$(PY) -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@"$(PY)" -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
 	@bash tests/shared/xvfb_packages.sh
 
 demo: setup  ## runs both notebooks on the bundled photos and prints the counts
-	$(PY) -m cellcount demo
+	"$(PY)" -m cellcount demo
 
 test: dev  ## runs the tests that take seconds
-	$(PY) -m pytest -m "not slow"
+	"$(PY)" -m pytest -m "not slow"
 
 test-all: dev  ## runs all tests, the notebooks from top to bottom among them
-	$(PY) -m pytest
+	"$(PY)" -m pytest
 
 bench: setup  ## measures speed and memory into benchmarks/RESULTS.md, some minutes
-	$(PY) -m benchmarks
+	"$(PY)" -m benchmarks
 
 lab: setup  ## opens the notebooks in JupyterLab
-	$(PY) -m jupyterlab
+	"$(PY)" -m jupyterlab
 
 label: setup  ## opens labelImg on photos: make label FOLDER=my/labeled
-	$(PY) -m cellcount label $(if $(FOLDER),"$(FOLDER)")
+	"$(PY)" -m cellcount label $(if $(FOLDER),"$(FOLDER)")
 
 lint: dev  ## checks style, formatting, imports and types
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	$(PY) -c 'from importlinter.cli import lint_imports_command as check; check()'
-	$(PY) -m mypy
+	"$(PY)" -m ruff check .
+	"$(PY)" -m ruff format --check .
+	"$(PY)" -c 'from importlinter.cli import lint_imports_command as check; check()'
+	"$(PY)" -m mypy
 
 address:  ## writes the address of your copy into README and notebooks: make address REPO=you/name
 	@test -n "$(REPO)" || { echo 'Say which: make address REPO=you/name'; exit 1; }
 	sed -i 's#OWNER/cell-counter#$(REPO)#g' README.md train.ipynb inference.ipynb
 
 clean:  ## removes caches and outputs; keeps .venv, checkpoints/, models/ and data/
-	rm -rf out .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf out build *.egg-info .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 | xargs -0 rm -rf
 
 distclean: clean  ## removes .venv too

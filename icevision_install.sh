@@ -147,7 +147,14 @@ if sys.version_info >= (3, 13):
 PY
   PYTHONPATH=$tmp/build PIP_USE_PEP517=1 MMCV_WITH_OPS=0 pip_install --no-deps --no-build-isolation \
     --no-binary mmcv,labelImg -r "$tmp/requirements-apart.txt" || return
-  [[ $version != master ]] || "$py" -m pip install --no-deps --force-reinstall "$master"
+  [[ $version != master ]] || "$py" -m pip install --no-deps --force-reinstall "$master" || return
+  install_command
+}
+
+# The command `cellcount`, which runs the files beside this script.
+install_command() {
+  pip_install 'setuptools>=70.1' && # there already, as a rule; it is what builds
+    "$py" -m pip install --disable-pip-version-check --no-deps --no-build-isolation --editable "$root"
 }
 
 main() {
@@ -171,7 +178,9 @@ main() {
   pins="$(cat "$root"/requirements{,-apart}.txt | cksum) $(version_of "$base")"
   # shellcheck disable=SC2053 # how is a pattern
   if [[ -f $stamp && $(<"$stamp") == "$pins "$how ]] && whole; then
-    echo "Everything is installed in $prefix; 'python -m cellcount doctor' looks closer."
+    [[ -z $env || -x $env/bin/cellcount ]] || install_command >"$log" 2>&1 ||
+      die "the command cellcount cannot be installed: $(reason)."
+    echo "Everything is installed in $prefix; 'cellcount doctor' looks closer."
     exit
   fi
 

@@ -50,9 +50,7 @@ def _count(effort: Effort) -> Row:
     with TemporaryDirectory() as folder:
         table = str(Path(folder) / "counts.csv")
         ways = {
-            "ours": partial(
-                python, "-m", "cellcount", "count", CHECKPOINT, photo, "--table", table
-            ),
+            "ours": partial(python, "-m", "cellcount", "count", CHECKPOINT, photo, "--out", table),
             "plain": partial(
                 python,
                 "-c",

@@ -1,34 +1,39 @@
 """The demonstration: both notebooks from top to bottom on the bundled photos."""
 
+import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from tqdm import tqdm
-
-from cellcount.calibration.accuracy import percentage_error
-from cellcount.counting.count import read_counts
 from cellcount.errors import CellCountError
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
 NOTEBOOKS = ("train.ipynb", "inference.ipynb")
+_OUT = Path("out")  # where the notebooks put their results
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _CELL_TIMEOUT = 3600  # seconds; the longest cell trains for a few minutes
 
 
-def run(out: Path) -> None:
-    """Run train.ipynb and inference.ipynb, then print counts beside true counts.
+def add(commands: Any) -> None:
+    """Add it to argparse's ``commands``."""
+    demo = commands.add_parser("demo", help="run both notebooks on the bundled photos")
+    demo.set_defaults(run=_demo)
+
+
+def _demo(_: argparse.Namespace) -> None:
+    """Run both notebooks, then print counts beside true counts.
 
     The executed notebooks go to ``out``, so that the ones in the repository stay as they are.
-
-    Raises:
-        CellCountError: a cell failed; the notebook as far as it went is in ``out``.
     """
+    from cellcount.calibration.accuracy import percentage_error
+    from cellcount.counting.count import read_counts
+
     os.environ.pop("CELLCOUNT_DATA", None)
     for name in NOTEBOOKS:
-        run_notebook(Path(name), out / name)
-    counted = read_counts(out / "counts.csv")
+        run_notebook(Path(name), _OUT / name)
+    counted = read_counts(_OUT / "counts.csv")
     true = read_counts("data/not_labeled/true_counts.csv")
     print(f"\n{'photo':30} counted  true")
     for photo, number in counted.items():
@@ -36,8 +41,8 @@ def run(out: Path) -> None:
     error = percentage_error(list(counted.values()), [true[photo] for photo in counted])
     print(f"The counts are off by {error:.0f} % on average.")
     print(
-        f"Look at {out}/counted.jpg, the photo with its cells boxed; {out}/counts.csv, the table; "
-        f"{out}/train.ipynb and {out}/inference.ipynb, the notebooks as they ran; and "
+        "Look at out/counted.jpg, the photo with its cells boxed; out/counts.csv, the table; "
+        "out/train.ipynb and out/inference.ipynb, the notebooks as they ran; and "
         "models/model_checkpoint.pth, the trained model."
     )
 
@@ -48,6 +53,11 @@ def run_notebook(source: Path, target: Path) -> None:
     Raises:
         CellCountError: a cell failed.
     """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from tqdm import tqdm
+
     notebook = nbformat.read(source, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     with tqdm(total=len(code), desc=source.name, unit="cell") as bar:
@@ -73,7 +83,7 @@ def run_notebook(source: Path, target: Path) -> None:
             nbformat.write(notebook, target)
 
 
-def _drop_bars(notebook: nbformat.NotebookNode) -> None:
+def _drop_bars(notebook: "NotebookNode") -> None:
     """Leave out widgets, which without their kernel show as the text of a bar that never began."""
     for cell in notebook.cells:
         if cell.cell_type == "code":

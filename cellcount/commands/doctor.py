@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from cellcount.labelling.labelimg import screen
 from cellcount.setup import packages
@@ -86,6 +87,12 @@ _SECTIONS: dict[str, Callable[[], Iterable[Finding]]] = {
     "Files": _files,
     "Labelling": _labelling,
 }
+
+
+def add(commands: Any) -> None:
+    """Add it to argparse's ``commands``."""
+    doctor = commands.add_parser("doctor", help="say what is installed and what is missing")
+    doctor.set_defaults(run=lambda _: run())
 
 
 def run() -> int:

@@ -5,15 +5,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from cellcount.commands.options import add_epochs
 from cellcount.labels.formats import FORMATS
 
 
 def add(commands: Any) -> None:
-    """Add them to the command line.
-
-    Args:
-        commands: what argparse's ``add_subparsers`` returned.
-    """
+    """Add them to argparse's ``commands``."""
     label = commands.add_parser("label", help="draw boxes around cells with labelImg")
     label.add_argument("folder", type=Path, nargs="?", help="photos (data/labeled)")
     label.add_argument("--classes", nargs="+", default=[], metavar="NAME", help="labels to offer")
@@ -33,7 +30,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="write nothing; train on N labelled photos, say how much work the others leave",
     )
-    prelabel.add_argument("--epochs", type=positive, help="of that training")
+    add_epochs(prelabel)
     prelabel.set_defaults(run=_prelabel)
 
     check = commands.add_parser("check", help="look for mistakes in labelled photos, or mend them")
@@ -54,17 +51,6 @@ def add(commands: Any) -> None:
     export.add_argument("target", type=Path, help="folder to make")
     export.add_argument("--format", choices=FORMATS, required=True)
     export.set_defaults(run=_export)
-
-
-def positive(text: str) -> int:
-    """A whole number of at least 1, as argparse takes a type.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
-    return int(text)
 
 
 def _label(options: argparse.Namespace) -> None:

@@ -55,7 +55,7 @@ def test_render_writes_what_was_asked(tmp_path, capsys):
         (["count", "no.pth", "no-such-folder"], "no"),
         (["count", "no.pth", "data/not_labeled"], "train.ipynb makes one"),
         (
-            ["count", "models/rendered.pth", "data/not_labeled", "--table", "README.md/counts.csv"],
+            ["count", "models/rendered.pth", "data/not_labeled", "--out", "README.md/counts.csv"],
             "choose another name",
         ),
         (["pretrain", "no.pth", "--folder", "no-photos", "--photos", "20"], "at least 21"),

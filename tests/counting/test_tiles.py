@@ -107,7 +107,7 @@ def test_a_table_outlives_tiles_that_are_too_small(tmp_path, capsys):
     table.write_text("photo,count\nyesterday.jpg,80\n")
     photo = tmp_path / "photo.png"
     Image.new("RGB", (70, 70)).save(photo)
-    counting = ["count", str(SHIPPED), str(photo), "--table", str(table)]
+    counting = ["count", str(SHIPPED), str(photo), "--out", str(table)]
     assert main.main([*counting, "--tile", "0"]) == 1
     assert capsys.readouterr().err.startswith("Tiles of 0 pixels are too small")
     assert read_counts(table) == {"yesterday.jpg": 80}
@@ -161,7 +161,7 @@ def test_a_mosaic_is_counted_as_its_photos_are(mosaic, tmp_path, capsys):
     (tmp_path / "broken.png").write_bytes((mosaic / "0.png").read_bytes()[:2000])
     photos = [mosaic / "whole.png", tmp_path / "broken.png", mosaic / "0.png"]
     counting = ["count", str(SHIPPED), *map(str, photos)]
-    assert main.main([*counting, "--table", str(table), "--tile", "1024"]) == 0
+    assert main.main([*counting, "--out", str(table), "--tile", "1024"]) == 0
     assert read_counts(table) == {"whole.png": count.n, "0.png": each[0]}
     said = capsys.readouterr()
     assert f"{count.n:6}  {count.low:4} to {count.high:4}" in said.out

@@ -274,7 +274,7 @@ def test_models_of_a_family_are_listed(capsys):
 def test_table_is_measured_and_put_into_the_page(tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- models -->old<!-- models -->\nafter\n")
-    command = ["models", "yolox", "--size", "64", "--write", str(page)]
+    command = ["models", "yolox", "--size", "64", "--out", str(page)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, "entries", lambda _: [zoo.Entry("mmdet.yolox", "yolox_tiny_8x8")])
         assert main.main(command) == 0
@@ -297,12 +297,12 @@ def test_row_says_why_a_size_does_not_fit(capsys):
 def test_page_without_a_place_for_the_table_is_left_alone(tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text("mine")
-    assert main.main(["models", "vfnet", "--write", str(page)]) == 1
+    assert main.main(["models", "vfnet", "--out", str(page)]) == 1
     assert "<!-- models -->" in capsys.readouterr().err
     assert page.read_text() == "mine"
 
 
-def test_readme_lists_every_model():
-    table = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- models -->")[1]
+def test_the_page_lists_every_model():
+    table = (ROOT / "docs" / "models.md").read_text(encoding="utf-8").split("<!-- models -->")[1]
     listed = re.findall(r"^\| `([\w.]+)` \| `(\w+)` \|", table, flags=re.MULTILINE)
     assert [zoo.Entry(*names) for names in listed] == zoo.entries()

@@ -11,8 +11,25 @@ import packaging
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ("requirements.txt", "requirements-apart.txt")
 SOURCE_ONLY = {"mmcv", "labelImg"}
+# A setuptools that makes of the project, whatever is in it, a package with the command cellcount.
+EDITABLE = """
+import zipfile
+def build_editable(folder, settings=None, metadata=None):
+    name = "cellcount-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(folder + "/" + name, "w") as archive:
+        for file, text in {
+            "METADATA": "Metadata-Version: 2.1\\nName: cellcount\\nVersion: 0.1.0\\n",
+            "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+            "entry_points.txt": "[console_scripts]\\ncellcount = cellcount.commands.main:main\\n",
+            "RECORD": "",
+        }.items():
+            archive.writestr("cellcount-0.1.0.dist-info/" + file, text)
+    return name
+"""
 MODULES = {  # all other packages are empty
+    "setuptools": {"setuptools/__init__.py": "", "setuptools/build_meta.py": EDITABLE},
     "torch": {"torch/__init__.py": ""},
     "torchvision": {"torchvision/__init__.py": ""},
     "numpy": {"numpy/__init__.py": ""},
@@ -83,7 +100,7 @@ class Project:
         package = self.root / "cellcount/setup"
         for made in (package, self.home / ".config/pip", self.bin, self.index):
             made.mkdir(parents=True)
-        for name in ("icevision_install.sh", "requirements.txt", "requirements-apart.txt"):
+        for name in ("icevision_install.sh", "pyproject.toml", *REQUIREMENTS):
             shutil.copy(ROOT / name, self.root)
         for name in ("__init__.py", "install.py", "packages.py"):
             shutil.copy(ROOT / "cellcount/setup" / name, package)
@@ -99,7 +116,7 @@ class Project:
     def fill_index(self) -> None:
         for version in ("79.0.1", "84.0"):
             wheel("setuptools", version, self.index)
-        for name in ("requirements.txt", "requirements-apart.txt"):
+        for name in REQUIREMENTS:
             for package, version in re.findall(
                 r"^([\w-]+)==(\S+)", (ROOT / name).read_text(), re.M
             ):
@@ -210,6 +227,26 @@ def test_it_installs_where_the_user_works(
     assert ran.stdout.strip() == expected.format(root=project.root, bin=project.bin)
 
 
+@pytest.mark.parametrize("target", [["demo"], ["label", "FOLDER=my photos"]])
+def test_make_works_in_a_folder_with_a_space_in_its_name(
+    project: Project, target: list[str]
+) -> None:
+    shutil.copy(ROOT / "Makefile", project.root)
+    (project.venv / "bin").mkdir(parents=True)
+    executable(project.venv / "bin/python", f'exec "{sys.executable}" "$@"')
+    (project.root / "cellcount/__main__.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    ran = subprocess.run(
+        ["make", "--silent", "--old-file=setup", *target],
+        cwd=project.root,
+        env={"PATH": f"{project.bin}:/usr/bin:/bin", "HOME": str(project.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [target[0], *(one.partition("=")[2] for one in target[1:])]
+    assert (ran.stdout, ran.stderr) == (f"{said}\n", "")
+
+
 def test_master_that_cannot_be_reached_changes_nothing(project: Project) -> None:
     nowhere = "http://127.0.0.1:9"
     refused(project.run("cpu", "master", https_proxy=nowhere), "github.com/airctic/icevision")
@@ -278,6 +315,10 @@ def test_from_nothing_to_whole_and_back(project: Project) -> None:
         assert again.returncode == 0
         assert "Everything is installed" in again.stdout
     assert contents(project.venv) == before
+    command = project.venv / "bin/cellcount"
+    command.unlink()
+    assert project.run().returncode == 0
+    assert command.exists()
 
     # A package that is gone comes back; so does one that an interrupted pip left half unpacked. A
     # PyTorch that works is kept, in an active environment as in one that the script made.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what tests/test_labelimg_window.py needs to open labelImg on a screen in memory, where
+# Installs what tests/labelling/test_labelimg_window.py needs to open labelImg on a screen in memory, where
 # that is possible: quick and silent when all is there. Elsewhere that test skips and says why.
 set -euo pipefail
 packages=(xvfb xdotool libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0
