@@ -126,7 +126,7 @@ def learn_all(
         bar = stack.enter_context(tqdm(total=steps, unit="step", desc="Training", leave=False))
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
         bar.set_description("Training on all")
-        model = _trained(parsed, class_map, recipe, seed, bar, kept, "all")
+        model = _trained(parsed, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
     try:
         calibration = Calibration.learn([match(one) for one in found])
     except CellCountError as error:
@@ -159,7 +159,15 @@ def cross_fit(
     found: dict[int, Prediction] = {}
     for number, fold in enumerate(folds):
         learned = [one for i, one in enumerate(parsed) if i not in fold]
-        model = _trained(learned, class_map, recipe, seed + 1 + number, bar, state, str(number))
+        model = _trained(
+            learned,
+            class_map,
+            recipe,
+            seed=seed + 1 + number,
+            bar=bar,
+            state=state,
+            name=str(number),
+        )
         found |= dict(zip(fold, predict(model, [parsed[i] for i in fold], recipe), strict=True))
     return [found[i] for i in range(len(parsed))]
 
@@ -235,6 +243,7 @@ def _trained(
     parsed: Sequence[Any],
     class_map: Any,
     recipe: Recipe,
+    *,
     seed: int,
     bar: Any,
     state: Path | None,
@@ -267,7 +276,8 @@ def _as_begun(state: Path | None, recipe: Recipe) -> Recipe | None:
 
 def _digest(photos: Sequence[Path], recipe: Recipe, seed: int) -> str:
     """A name for a training: another one if a label, a photo, the recipe or the seed is another."""
-    digest = sha256(f"{recipe.size} {recipe.angle} {recipe.rate} {recipe.head_start} {seed}".encode())
+    said = (recipe.size, recipe.angle, recipe.rate, recipe.head_start, seed)
+    digest = sha256(repr(said).encode())
     for photo in photos:
         digest.update(f"{photo.name} {photo.stat().st_size}".encode())
         digest.update(photo.with_suffix(".xml").read_bytes())

@@ -6,14 +6,18 @@ that a detector that then sees a dozen real photos has only their look left to l
 
 from pathlib import Path
 
+from cellcount.calibration.intervals import Calibration
+from cellcount.calibration.matching import match
 from cellcount.detector.bridging import apply_bridge
-from cellcount.detector.finetuning import save
+from cellcount.detector.finetuning import Trained, save
 from cellcount.detector.head_start import warm_start
-from cellcount.detector.training import laptop_model, learner, seed_everything
+from cellcount.detector.recipe import Recipe
+from cellcount.detector.training import laptop_model, learner, predict, seed_everything
 from cellcount.errors import CellCountError
 from cellcount.labels.checks import ready_to_train
 from cellcount.render import render_folder
 
+_SIZE = 768
 _HELD_OUT = 20  # photos that only the calibration learns from
 
 
@@ -66,8 +70,9 @@ def pretrain(
     model = laptop_model(len(parser.class_map))
     if start is not None:
         warm_start(model, start)
-    learn = learner(model, learned, held_out)
+    recipe = Recipe(size=_SIZE, why="needles this thin are seen at no less")
+    learn = learner(model, learned, held_out, recipe)
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(2e-4, 2e-3))
-
-    save(model, parser.class_map, held_out, out)
+    calibration = Calibration.learn([match(one) for one in predict(model, held_out, recipe)])
+    save(Trained(model, calibration, parser.class_map, recipe), out)

@@ -7,8 +7,10 @@ from typing import Any
 from cellcount.calibration.intervals import Calibration
 
 
-def checkpoint_meta(calibration: Calibration) -> dict[str, Any]:
-    """The meta of a checkpoint that counts: threshold, calibration and :func:`provenance`."""
+def checkpoint_meta(calibration: Calibration | None) -> dict[str, Any]:
+    """The meta of a checkpoint: :func:`provenance`, and what it has learned about counting."""
+    if calibration is None:
+        return dict(provenance())
     learned = {"threshold": calibration.threshold, "calibration": calibration.to_meta()}
     return {**provenance(), **learned}
 

@@ -26,8 +26,8 @@ class Recipe:
 
     ``size`` is the longest side in pixels to which photos are brought. ``angle`` is by how many
     degrees photos are turned beside quarters. ``steps`` is how many photos are shown in all, one a
-    step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` begins with the weights
-    of the shipped checkpoint. ``why`` gives the reasons.
+    step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` begins with the
+    weights of the shipped checkpoint. ``why`` gives the reasons.
     """
 
     size: int
