@@ -59,8 +59,9 @@ def curve(matches: Sequence[Match]) -> Curve:
 class CountAccuracy:
     """How right counts are, over ``photos`` photos; an error is predicted minus labelled.
 
-    ``mape`` is in percent, over the photos that have labelled cells: the ``without_cells`` others
-    have no percentage. ``bias`` is the mean error and ``limits`` are the limits of agreement,
+    ``share_off`` is the sum of all absolute errors in percent of all labelled cells, which photos
+    of few cells do not distort. ``mape`` is the mean of each photo's percentage, over those that
+    have labelled cells: the ``without_cells`` others have no percentage. ``bias`` is the mean error and ``limits`` are the limits of agreement,
     bias ± 1.96 standard deviations, between which 95 % of errors lie if they are normal (Bland &
     Altman, Lancet 1986). ``r2`` is the coefficient of determination about the diagonal: 1 if
     every count is right, below 0 if the mean label would do better. What so few photos do not
@@ -70,6 +71,7 @@ class CountAccuracy:
     photos: int
     without_cells: int
     mean_absolute_error: float
+    share_off: float
     mape: float
     bias: float
     limits: tuple[float, float]
@@ -93,6 +95,7 @@ def count_accuracy(predicted: Sequence[int], labelled: Sequence[int]) -> CountAc
         photos=len(truth),
         without_cells=int(np.sum(~some)),
         mean_absolute_error=float(np.abs(error).mean()),
+        share_off=float(100 * np.abs(error).sum() / truth.sum()) if some.any() else np.nan,
         mape=percentage_error(list(counted[some]), list(truth[some])) if some.any() else np.nan,
         bias=float(error.mean()),
         limits=(float(error.mean() - reach), float(error.mean() + reach)),

@@ -23,7 +23,7 @@ from cellcount.detector.bridging import apply_bridge
 from cellcount.detector.head_start import of_use, warm_start
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe, rare_classes
-from cellcount.detector.training import laptop_model, predict, seconds_a_step, trained
+from cellcount.detector.training import predict, seconds_a_step, trained, vfnet
 from cellcount.errors import CellCountError
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.labels.parts import cut_in_quarters
@@ -185,7 +185,7 @@ def save(trained: Trained, out: str | Path) -> None:
     save_icevision_checkpoint(
         trained.model,
         model_name="mmdet.vfnet",
-        backbone_name="efficientnet_lite0_fpn",
+        backbone_name=trained.recipe.backbone,
         classes=trained.class_map.get_classes(),
         img_size=trained.recipe.size,
         filename=str(out),
@@ -198,7 +198,7 @@ def chosen(
 ) -> Recipe:
     """The recipe read off the labels, with the head start if it finds their cells already."""
     recipe = Recipe.of(folder, photos)
-    shipped = laptop_model(2, pretrained=False)  # the background and cells of whatever class
+    shipped = vfnet(2, pretrained=False)  # the background and cells of whatever class
     warm_start(shipped)
     found = predict(shipped, parsed, recipe)
     return replace(recipe, head_start=of_use(found))
@@ -206,6 +206,10 @@ def chosen(
 
 def within(recipe: Recipe, parsed: Sequence[Any], class_map: Any, minutes: float) -> Recipe:
     """The recipe with as many of its steps as this computer takes in so many minutes."""
+    import torch
+
+    if torch.cuda.is_available():  # takes all of them in that time
+        return recipe
     most = int(60 * minutes / seconds_a_step(parsed, len(class_map), recipe))
     return replace(recipe, steps=max(min(recipe.steps, most), _FEWEST))
 
@@ -254,7 +258,7 @@ def _trained(
 
     done = None if state is None else state / f"{name}.pth"
     if done is not None and done.is_file():
-        model = laptop_model(len(class_map), pretrained=False)
+        model = vfnet(len(class_map), pretrained=False, backbone=recipe.backbone)
         model.load_state_dict(torch.load(done, map_location="cpu", weights_only=True))
         if bar is not None:
             bar.update(recipe.total(len(parsed)))
@@ -276,7 +280,7 @@ def _as_begun(state: Path | None, recipe: Recipe) -> Recipe | None:
 
 def _digest(photos: Sequence[Path], recipe: Recipe, seed: int) -> str:
     """A name for a training: another one if a label, a photo, the recipe or the seed is another."""
-    said = (recipe.size, recipe.angle, recipe.rate, recipe.head_start, seed)
+    said = (recipe.size, recipe.angle, recipe.rate, recipe.head_start, recipe.backbone, seed)
     digest = sha256(repr(said).encode())
     for photo in photos:
         digest.update(f"{photo.name} {photo.stat().st_size}".encode())

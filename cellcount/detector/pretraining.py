@@ -12,7 +12,7 @@ from cellcount.detector.bridging import apply_bridge
 from cellcount.detector.finetuning import Trained, save
 from cellcount.detector.head_start import warm_start
 from cellcount.detector.recipe import Recipe
-from cellcount.detector.training import laptop_model, learner, predict, seed_everything
+from cellcount.detector.training import learner, predict, seed_everything, vfnet
 from cellcount.errors import CellCountError
 from cellcount.labels.checks import ready_to_train
 from cellcount.render import render_folder
@@ -67,7 +67,7 @@ def pretrain(
     splitter = ice.RandomSplitter([1 - share, share], seed=seed)
     learned, held_out = parser.parse(splitter, show_pbar=False)
 
-    model = laptop_model(len(parser.class_map))
+    model = vfnet(len(parser.class_map))
     if start is not None:
         warm_start(model, start)
     recipe = Recipe(size=_SIZE, why="needles this thin are seen at no less")

@@ -27,7 +27,8 @@ class Recipe:
     ``size`` is the longest side in pixels to which photos are brought. ``angle`` is by how many
     degrees photos are turned beside quarters. ``steps`` is how many photos are shown in all, one a
     step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` begins with the
-    weights of the shipped checkpoint. ``why`` gives the reasons.
+    weights of the shipped checkpoint. ``backbone`` is one of VFNet's in IceVision; the laptop's,
+    if left out. ``why`` gives the reasons.
     """
 
     size: int
@@ -35,6 +36,7 @@ class Recipe:
     steps: int = 800
     rate: float = 4e-3
     head_start: bool = False
+    backbone: str = "efficientnet_lite0_fpn"
     why: str = ""
 
     @classmethod

@@ -35,19 +35,20 @@ def transforms(recipe: Recipe) -> tuple[Any, Any]:
     )
 
 
-def laptop_model(classes: int, pretrained: bool = True) -> Any:
-    """VFNet on ``efficientnet_lite0_fpn``.
+def vfnet(classes: int, pretrained: bool = True, backbone: str = "efficientnet_lite0_fpn") -> Any:
+    """VFNet, on the backbone that a laptop can train if no other is named.
 
     Args:
         classes: number of classes, the background among them.
         pretrained: whether the backbone has its ImageNet weights.
+        backbone: its name among VFNet's backbones in IceVision.
     """
     apply_bridge()
     from icevision import models
 
-    vfnet = models.mmdet.vfnet
-    backbone = vfnet.backbones.efficientnet_lite0_fpn(pretrained=pretrained)
-    return vfnet.model(backbone=backbone, num_classes=classes)
+    family = models.mmdet.vfnet
+    chosen = getattr(family.backbones, backbone)(pretrained=pretrained)
+    return family.model(backbone=chosen, num_classes=classes)
 
 
 def learner(model: Any, learned: Sequence[Any], held_out: Sequence[Any], recipe: Recipe) -> Any:
@@ -61,14 +62,14 @@ def learner(model: Any, learned: Sequence[Any], held_out: Sequence[Any], recipe:
     """
     import icevision.all as ice
 
-    vfnet = ice.models.mmdet.vfnet
+    family = ice.models.mmdet.vfnet
     varied, plain = transforms(recipe)
     shown = list(learned) * recipe.times(len(learned))
     dls = [
-        vfnet.train_dl(ice.Dataset(shown, varied), batch_size=1, shuffle=True),
-        vfnet.valid_dl(ice.Dataset(list(held_out), plain), batch_size=1, shuffle=False),
+        family.train_dl(ice.Dataset(shown, varied), batch_size=1, shuffle=True),
+        family.valid_dl(ice.Dataset(list(held_out), plain), batch_size=1, shuffle=False),
     ]
-    return vfnet.fastai.learner(dls=dls, model=model)
+    return family.fastai.learner(dls=dls, model=model)
 
 
 def trained(
@@ -93,7 +94,7 @@ def trained(
     from cellcount.detector.resuming import Progress, Resumable
 
     seed_everything(seed)
-    model = laptop_model(classes)
+    model = vfnet(classes, backbone=recipe.backbone)
     if recipe.head_start:
         warm_start(model)
     learn = learner(model, records, records[:1], recipe)
@@ -109,7 +110,7 @@ def trained(
 
 def seconds_a_step(records: Sequence[Any], classes: int, recipe: Recipe) -> float:
     """How long this computer takes to learn from one photo, measured on two after a first."""
-    model = laptop_model(classes, pretrained=False)
+    model = vfnet(classes, pretrained=False, backbone=recipe.backbone)
     batches = iter(learner(model, records[:1], records[:1], recipe).dls.train)
     start = 0.0
     for number in range(3):
@@ -123,12 +124,12 @@ def predict(model: Any, records: Sequence[Any], recipe: Recipe) -> list[Predicti
     """Every box that the detector keeps, beside the labels, in pixels of each photo."""
     import icevision.all as ice
 
-    vfnet = ice.models.mmdet.vfnet
+    family = ice.models.mmdet.vfnet
     dataset = ice.Dataset(list(records), transforms(recipe)[1])
     return predictions(
-        vfnet.predict_from_dl(
+        family.predict_from_dl(
             model,
-            vfnet.infer_dl(dataset, batch_size=1),
+            family.infer_dl(dataset, batch_size=1),
             show_pbar=False,
             detection_threshold=LEAST_SCORE,
         )

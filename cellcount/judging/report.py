@@ -113,9 +113,10 @@ def tell(result: Evaluation) -> None:
         f"recall {result.recall:.2f}, F1 {result.f1:.2f}; AP50 {result.ap50:.2f}, "
         f"AP {result.ap:.2f}"
     )
-    share = "" if np.isnan(counts.mape) else f" or {counts.mape:.1f} %"
-    said = [
-        f"off by {counts.mean_absolute_error:.1f} cells{share} on average",
+    said = [f"off by {counts.mean_absolute_error:.1f} cells on average"]
+    if not np.isnan(counts.mape):
+        said.append(f"{counts.share_off:.1f} % of all cells, {counts.mape:.1f} % a photo")
+    said += [
         f"bias {counts.bias:+.1f}",
     ]
     if len(rows) > 1:  # which one photo does not define
