@@ -9,11 +9,11 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from icevision_bridge.errors import BridgeError
-from icevision_bridge.spans import SPANS, Span, SpanFinder
+from icevision_bridge.patches import PATCHES, Patch, PatchFinder
 
 _FILES = (
     "python",
-    "later",
+    "lazy_modules",
     "mmcv",
     "mmdet",
     "icevision",
@@ -40,7 +40,7 @@ def apply(*more: str) -> None:
     """Make ``from icevision.all import *`` work; call it before that line. A second call is free.
 
     Args:
-        more: modules of yours that register spans of their own; theirs have the last word.
+        more: modules of yours that register patches of their own; theirs have the last word.
 
     Raises:
         BridgeError: a bridged library was imported before, or packages were exchanged on disk
@@ -50,19 +50,19 @@ def apply(*more: str) -> None:
     if _applied:
         return
     _refuse_stale_modules()
-    spans = [one for one in _registered(*more) if one.applies()]
-    early = sorted({one.module for one in spans if not one.optional} & set(sys.modules))
+    patches = [one for one in _registered(*more) if one.applies()]
+    early = sorted({one.module for one in patches if not one.optional} & set(sys.modules))
     if early:
         raise BridgeError(
             f"{early[0]} was imported before the bridge: restart the kernel and run "
             "the bridge's line before any other that imports icevision, mmdet or mmcv."
         )
-    sys.meta_path.insert(0, SpanFinder(spans))
+    sys.meta_path.insert(0, PatchFinder(patches))
     _applied = True
 
 
 def report(*more: str) -> list[tuple[str, str, bool]]:
-    """Every span as (``library: name``, what breaks without it, whether it applies here).
+    """Every patch as (``library: name``, what breaks without it, whether it applies here).
 
     Args:
         more: as :func:`apply` takes them.
@@ -73,11 +73,11 @@ def report(*more: str) -> list[tuple[str, str, bool]]:
     return list(dict.fromkeys(lines))  # one break may stand in several modules
 
 
-def _registered(*more: str) -> list[Span]:
-    """All spans, those of other packages first: what is entered first is left, and mends, last."""
+def _registered(*more: str) -> list[Patch]:
+    """All patches; those of others come first, so what they do after a module's loading is last."""
     for name in (*(f"{__name__}.{name}" for name in _FILES), *more):
         import_module(name)
-    return sorted(SPANS, key=lambda one: one.mend.__module__.startswith(f"{__name__}."))
+    return sorted(PATCHES, key=lambda one: one.mend.__module__.startswith(f"{__name__}."))
 
 
 def _refuse_stale_modules() -> None:

@@ -5,7 +5,7 @@ from copy import deepcopy
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 # What may stand before the resizing, which gives the same behind it: turns and flips.
 _TURNS = {"HorizontalFlip", "RandomRotate90", "Transpose", "VerticalFlip"}
@@ -23,7 +23,7 @@ _BOXED = {
 }
 
 
-@span(
+@patch(
     "icevision.data.dataset",
     library="icevision",
     breaks="it decodes and shrinks a photo each time it is asked for it, so a GPU waits for that",
@@ -65,11 +65,11 @@ class _Shrunken:
     """
 
     def __init__(self, records: Any, step: Any) -> None:
-        from icevision_bridge.kept import KeptPhotos
+        from icevision_bridge.photo_cache import PhotoCache
 
         self._step = step
         self._files = [getattr(record, "filepath", None) for record in records]
-        self._kept = KeptPhotos([self._shape(record) for record in records] if step else [])
+        self._kept = PhotoCache([self._shape(record) for record in records] if step else [])
 
     def load(self, records: Any, number: int, step: Any) -> Any:
         """Record ``number``, or None if IceVision is to load it in its own way."""

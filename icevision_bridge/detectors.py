@@ -5,7 +5,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 UNTIL = "IceVision is released again"
 # More cells than a photo can show apart; what is cut off beyond it is below any threshold.
@@ -18,7 +18,7 @@ _MOST_PROPOSALS = 2000
 _CANDIDATES = {"nms_pre": 20000, "corner_topk": 1000, "top_k": 1000}
 
 
-@span(
+@patch(
     "icevision.models.mmdet.utils",
     library="icevision",
     breaks="counts stop at 100; weights are fetched unchecked; pretrained=False fetches some too",
@@ -105,7 +105,7 @@ def drop_downloads(model: Any) -> None:
             drop_downloads(part)
 
 
-@span(
+@patch(
     "icevision.models.mmdet.common.utils",
     library="icevision",
     breaks="it prints which COCO classes do not fit the user's, which is how fine-tuning begins",
@@ -127,7 +127,7 @@ def other_classes_are_reported() -> Iterator[None]:
     module.load_checkpoint = load_quietly
 
 
-@span(
+@patch(
     "icevision.models.mmdet.common.utils",
     library="icevision",
     breaks="weights lie in an order that costs a CPU, and a GPU with autocast, a third more time",
@@ -152,7 +152,7 @@ def channels_come_first() -> Iterator[None]:
     module.build_model = build_channels_last
 
 
-@span(
+@patch(
     "icevision.models.mmdet.common.utils",
     library="icevision",
     breaks="images of a size that a detector cannot take fail in the midst of its layers",

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 
-@span(
+@patch(
     "fastai.distributed",
     library="fastai",
     breaks="the order of photos is sent round by CUDA only; the stages that a ResNet freezes when "
@@ -40,7 +40,7 @@ def processes_have_cuda() -> Iterator[None]:
     module.DistributedTrainer.before_fit = before_fit_frozen
 
 
-@span(
+@patch(
     "icevision.models.mmdet.fastai.callbacks",
     library="icevision",
     breaks="validation asks the wrapper that spreads a detector over processes for its predictions",
@@ -66,7 +66,7 @@ def wrapped_models_do_not_predict() -> Iterator[None]:
     callback.after_loss = after_loss_unwrapped
 
 
-@span(
+@patch(
     "icevision.engines.fastai.adapters.fastai_metric_adapter",
     library="icevision",
     breaks="a metric judges the share of the photos that its own process has seen",

@@ -7,8 +7,8 @@ from typing import Any
 
 from icevision_bridge.errors import BridgeError
 from icevision_bridge.mmcv import load_weights
+from icevision_bridge.patches import loaded, overlay, patch
 from icevision_bridge.sizes import checked_size, watch_size
-from icevision_bridge.spans import loaded, overlay, span
 
 UNTIL = "IceVision is released again"
 _FAMILY = "EfficientDet"
@@ -25,7 +25,7 @@ _METRIC_BOXES = 100
 _NOTHING = 1e-9
 
 
-@span(
+@patch(
     "effdet.config.model_config",
     library="effdet",
     breaks="it has no d6, d7 and d7x but with tf_ before, which IceVision lists",
@@ -42,7 +42,7 @@ def largest_are_missing() -> Iterator[None]:
         configs.setdefault(name, own)
 
 
-@span(
+@patch(
     "effdet.bench",
     library="effdet",
     versions="<0.5",
@@ -72,7 +72,7 @@ def candidates_stop_at_5000() -> Iterator[None]:
     module._post_process = keep_likely
 
 
-@span(
+@patch(
     "effdet.factory",
     library="effdet",
     versions="<0.5",
@@ -97,7 +97,7 @@ def weights_are_fetched_unchecked() -> Iterator[None]:
     loaded("effdet.factory").load_pretrained = load_checked
 
 
-@span(
+@patch(
     "icevision.models.ross.efficientdet.model",
     library="icevision",
     breaks="counts stop at 100; pretrained=False fetches weights; a wrong img_size fails obscurely",
@@ -120,7 +120,7 @@ def counts_stop_at_100() -> Iterator[None]:
     module.model = build_sized
 
 
-@span(
+@patch(
     "icevision.models.ross.efficientdet.dataloaders",
     library="icevision",
     breaks="a photo without cells teaches the first anchor a box without size",
@@ -139,7 +139,7 @@ def no_cell_is_a_box() -> Iterator[None]:
     module.process_train_record = leave_stand_in_out
 
 
-@span(
+@patch(
     "icevision.models.ross.efficientdet.prediction",
     library="icevision",
     breaks="effdet fills its answer up with boxes of nothing, which pass a threshold of 0",
@@ -159,7 +159,7 @@ def answers_are_filled_up() -> Iterator[None]:
     module.convert_raw_predictions = convert_found
 
 
-@span(
+@patch(
     "icevision.models.ross.efficientdet.fastai.callbacks",
     library="icevision",
     breaks="metrics get every box there is room for, which takes COCO's evaluation seconds a photo",

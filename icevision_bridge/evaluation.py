@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 UNTIL = "IceVision is released again"
 
 
 def _predicting(module: str) -> None:
-    @span(
+    @patch(
         module,
         library="icevision",
         breaks="predictions come from the network as training left it, in which VFNet hands out "
@@ -47,7 +47,7 @@ for _family in (
     _predicting(f"icevision.models.{_family}.prediction")
 
 
-@span(
+@patch(
     "icevision.models.torchvision.fastai.callbacks",
     library="icevision",
     breaks="batch norms learn from the validation photos, as torchvision gives losses in training "

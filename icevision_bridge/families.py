@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 UNTIL = "IceVision is released again"
 
 
-@span(
+@patch(
     "icevision.models.mmdet.common.bbox.dataloaders",
     library="icevision",
     breaks="Sparse R-CNN is not told the photo's shape, which it asks for when it predicts",
@@ -20,7 +20,7 @@ def shape_is_not_told() -> Iterator[None]:
     module._img_meta = lambda record: {**img_meta(record), "ori_shape": record.img.shape}
 
 
-@span(
+@patch(
     "icevision.models.mmdet.utils",
     library="icevision",
     breaks="SSDLite cannot be trained: its MobileNetV2 names its layers unlike a ResNet",
@@ -36,7 +36,7 @@ def mobilenet_has_other_names() -> Iterator[None]:
     MobileNetV2.res_layers = property(lambda self: self.layers)
 
 
-@span(
+@patch(
     "icevision.models.mmdet.models.deformable_detr.backbones.resnet_fpn",
     library="icevision",
     breaks="the name refine_r50_16x2_50e_coco gives the two-stage model",
@@ -52,7 +52,7 @@ def refining_is_two_stage() -> Iterator[None]:
     )
 
 
-@span(
+@patch(
     "icevision.models.mmdet.models.cornernet",
     library="icevision",
     breaks="CornerNet has no backbone, though mmdet's recipe for one is there",

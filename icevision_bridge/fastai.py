@@ -3,10 +3,10 @@
 import warnings
 from collections.abc import Iterator
 
-from icevision_bridge.spans import span
+from icevision_bridge.patches import patch
 
 
-@span(
+@patch(
     "fastai.vision.all",
     library="fastai",
     breaks="torch warns at every epoch that it pins no memory where there is no GPU",

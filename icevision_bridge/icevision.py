@@ -10,14 +10,14 @@ from typing import Any
 
 from icevision_bridge.errors import BridgeError
 from icevision_bridge.fonts import default_font
-from icevision_bridge.spans import lend, loaded, span
+from icevision_bridge.patches import lend, loaded, patch
 
 UNTIL = "IceVision is released again"
 # IceVision's INFO lines tell which function runs; its own AUTOFIX reports stand at 25.
 _AUTOFIX_LEVEL = 25
 
 
-@span(
+@patch(
     "icevision.utils.logger_utils",
     library="icevision",
     breaks="it logs which function runs, in colours, between the outputs of a notebook",
@@ -35,7 +35,7 @@ def every_call_is_logged() -> Iterator[None]:
     logger_default_config()
 
 
-@span(
+@patch(
     "icevision.visualize.utils",
     library="icevision",
     breaks="it downloads a font while it is imported, and keeps an error page as the font",
@@ -46,7 +46,7 @@ def font_is_downloaded() -> Iterator[None]:
     loaded("icevision.visualize.utils").get_default_font = default_font
 
 
-@span(
+@patch(
     "icevision.models.mmdet.download_configs",
     library="icevision",
     breaks="it downloads mmdet's configuration files while it is imported; mmdet ships them",
@@ -64,7 +64,7 @@ def configs_are_downloaded() -> Iterator[None]:
 
 
 def _turtle(module: str) -> None:
-    @span(
+    @patch(
         module,
         library="icevision",
         breaks="it imports Python's turtle by mistake, which opens tkinter; Debian leaves that out",
@@ -79,7 +79,7 @@ for _stages in ("single_stage", "two_stage"):
     _turtle(f"icevision.models.mmdet.common.mask.{_stages}.model")
 
 
-@span(
+@patch(
     "icevision.utils.imageio",
     library="icevision",
     breaks="sizes are upright for two of the four quarter-turned EXIF orientations",
@@ -99,7 +99,7 @@ def sizes_are_not_upright() -> Iterator[None]:
     module.get_img_size = upright_size
 
 
-@span(
+@patch(
     "icevision.data.record_collection",
     library="icevision",
     breaks="parse(show_pbar=False) shows a progress bar all the same",
@@ -113,7 +113,7 @@ def bar_cannot_be_hidden() -> Iterator[None]:
     module.autofix_records = lambda records: autofix_records(records, show_pbar=False)
 
 
-@span(
+@patch(
     "icevision.parsers.voc_parser",
     library="icevision",
     breaks="it trusts the photo's name and size in the XML, and lets an XML build what it likes",
@@ -170,7 +170,7 @@ def xml_is_trusted() -> Iterator[None]:
     parser.prepare, parser.img_size = prepare_pair, true_size
 
 
-@span(
+@patch(
     "icevision.models.inference",
     library="icevision",
     breaks="end2end_detect swaps width and height, ignores EXIF and rounds boxes to pixels of the "
@@ -214,7 +214,7 @@ def boxes_are_rounded_small() -> Iterator[None]:
     module.postprocess_bbox, module._end2end_detect = exact_box, detect_upright
 
 
-@span(
+@patch(
     "icevision.data.convert_records_to_coco_style",
     library="icevision",
     breaks="COCOMetric looks at the 100 best boxes of a photo only",
@@ -252,7 +252,7 @@ def metric_stops_at_100() -> Iterator[None]:
     module.COCOeval = UncappedCOCOeval
 
 
-@span(
+@patch(
     "icevision.models.checkpoint",
     library="icevision",
     breaks="an interrupted save leaves half a checkpoint; one that is missing or does not fit is "

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 
-@span(
+@patch(
     "icevision.engines.fastai.adapters.convert_dataloader_to_fastai",
     library="icevision",
     breaks="loaders lose persistent_workers and timeout, and pin no memory for a graphics card",
@@ -40,7 +40,7 @@ def loaders_are_half_converted() -> Iterator[None]:
     module.convert_dataloaders_to_fastai = convert_whole
 
 
-@span(
+@patch(
     "fastai.data.load",
     library="fastai",
     breaks="the training waits for each batch to be copied to the graphics card",
@@ -61,7 +61,7 @@ def copies_are_waited_for() -> Iterator[None]:
     module.to_device = to_device_beside
 
 
-@span(
+@patch(
     "mmdet.models.detectors.base",
     library="mmdet",
     versions="<3",

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any
 
 from icevision_bridge.errors import BridgeError
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 UNTIL = "IceVision is released again"
 _VOID = 255
@@ -25,7 +25,7 @@ _KEY_POINT_LOGS = (
 )
 
 
-@span(
+@patch(
     "icevision.core.mask",
     library="icevision",
     breaks="a Pascal VOC mask loses its last object where no border is drawn",
@@ -51,7 +51,7 @@ def objects_are_taken_for_void() -> Iterator[None]:
     masks.to_mask = to_mask_with_last_object
 
 
-@span(
+@patch(
     "icevision.data.convert_records_to_coco_style",
     library="icevision",
     breaks="COCOMetric offers to judge key points, but hands none over; it stops at 20 objects",
@@ -103,7 +103,7 @@ def _refuse_other_points(annotations: Any) -> None:
             )
 
 
-@span(
+@patch(
     "icevision.metrics.coco_metric.coco_metric",
     library="icevision",
     breaks="COCOMetric takes COCO's ten numbers on key points for twelve on boxes",

@@ -8,12 +8,12 @@ from functools import wraps
 from typing import Any
 
 from icevision_bridge.errors import BridgeError
-from icevision_bridge.spans import loaded, overlay, span
+from icevision_bridge.patches import loaded, overlay, patch
 
 UNTIL = "IceVision runs on mmcv 2"
 
 
-@span(
+@patch(
     "mmcv",
     library="mmcv",
     versions="<2",
@@ -26,7 +26,7 @@ def release_is_announced() -> Iterator[None]:
         yield
 
 
-@span(
+@patch(
     "mmcv.utils.logging",
     library="mmcv",
     versions="<2",
@@ -47,7 +47,7 @@ def layers_are_logged() -> Iterator[None]:
     module.get_logger = get_calm_logger
 
 
-@span(
+@patch(
     "mmcv.ops",
     library="mmcv",
     versions="<2",
@@ -62,7 +62,7 @@ def operators_are_not_compiled() -> Iterator[None]:
     ops.accept_empty()
 
 
-@span(
+@patch(
     "mmcv.runner.checkpoint",
     library="mmcv",
     versions="<2",

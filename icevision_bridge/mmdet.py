@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 UNTIL = "IceVision runs on mmdet 3"
 
 
-@span(
+@patch(
     "mmdet",
     library="mmdet",
     versions="<3",
@@ -26,7 +26,7 @@ def torch_has_better_ways() -> Iterator[None]:
     )
 
 
-@span(
+@patch(
     "mmdet.models.dense_heads.vfnet_head",
     library="mmdet",
     versions=">=2.20,<3",

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 
-@span(
+@patch(
     "mmcv.runner.fp16_utils",
     library="mmcv",
     versions="<2",
@@ -73,7 +73,7 @@ def autocast_is_unknown() -> Iterator[None]:
     module.force_fp32 = force
 
 
-@span(
+@patch(
     "fastai.callback.fp16",
     library="fastai",
     breaks="to_fp16 fails on what detectors return besides tensors; without an NVIDIA card it and "

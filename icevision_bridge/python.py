@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
-from icevision_bridge.spans import loaded, overlay, span
+from icevision_bridge.patches import loaded, overlay, patch
 
 
 def with_numpy_aliases(module: ModuleType) -> None:
@@ -16,7 +16,7 @@ def with_numpy_aliases(module: ModuleType) -> None:
 
 
 def _numpy_aliases(module: str, library: str) -> None:
-    @span(
+    @patch(
         module,
         library=library,
         breaks="it uses np.int or np.float, which left NumPy in 1.24",
@@ -39,7 +39,7 @@ for _module, _library in {
 
 
 def _scripted(module: str, library: str) -> None:
-    @span(
+    @patch(
         module,
         library=library,
         breaks="torch warns that torch.jit.script, used while it loads, is deprecated",
@@ -56,7 +56,7 @@ for _module, _library in {"fastai.layers": "fastai", "effdet": "effdet"}.items()
     _scripted(_module, _library)
 
 
-@span(
+@patch(
     "torch.utils.cpp_extension",
     library="torch",
     breaks="it warns about a missing CUDA runtime on every machine without one",

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 _MODULE = "icevision.models.inference_sahi"
 UNTIL = "IceVision is released again"
 
 
-@span(
+@patch(
     _MODULE,
     library="sahi",
     versions=">=0.11",
@@ -25,7 +25,7 @@ def model_has_moved() -> Iterator[None]:
     yield
 
 
-@span(
+@patch(
     _MODULE,
     library="sahi",
     versions=">=0.11",
@@ -86,7 +86,7 @@ def boxes_get_other_scores() -> Iterator[None]:
     model._create_object_prediction_list_from_original_predictions = give_each_box_its_own
 
 
-@span(
+@patch(
     _MODULE,
     library="icevision",
     breaks="width and height are swapped, boxes are drawn on the photo as it is stored, not as it "

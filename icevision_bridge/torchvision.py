@@ -6,9 +6,9 @@ from functools import wraps
 from inspect import signature
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest import mock
 
-from icevision_bridge.spans import loaded, overlay, span
+from icevision_bridge.patches import loaded, overlay, patch
 
 UNTIL = "IceVision is released again"
 _BACKBONES = {
@@ -47,7 +47,7 @@ def _by_flag(build: Callable[..., Any], data: str = "IMAGENET1K_V1") -> Callable
         # A whole detector's weights include its backbone's.
         if kwargs.pop("pretrained_backbone", False) and not pretrained:
             kwargs["weights_backbone"] = "IMAGENET1K_V1"
-        with patch.object(_api, "load_state_dict_from_url", _load_checked):
+        with mock.patch.object(_api, "load_state_dict_from_url", _load_checked):
             return build(*args, weights=data if pretrained else None, **kwargs)
 
     return build_by_flag
@@ -64,7 +64,7 @@ def _load_checked(url: str, *_args: Any, **_kwargs: Any) -> Any:
 
 
 def _asking(module: str, replace: Callable[[Any], None]) -> None:
-    @span(
+    @patch(
         module,
         library="icevision",
         breaks="it asks torchvision for weights by a flag that is deprecated since 0.13, which "
@@ -100,7 +100,7 @@ for _family, _builder in _DETECTORS.items():
 def _uncapped(family: str) -> None:
     name = f"icevision.models.torchvision.{family}.model"
 
-    @span(
+    @patch(
         name,
         library="icevision",
         breaks="counts stop at 100, RetinaNet's at 300; backbones without a feature pyramid want "
@@ -131,7 +131,7 @@ def _one_level_of_anchors() -> Any:
 
 
 def _unshared(module: str) -> None:
-    @span(
+    @patch(
         module,
         library="icevision",
         breaks="models built from one backbone, and all RetinaNets of a process, share weights: "

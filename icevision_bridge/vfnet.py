@@ -4,13 +4,13 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 UNTIL = "IceVision is released again"
 _CONFIGS = Path(__file__).parent / "configs"
 
 
-@span(
+@patch(
     "icevision.models.mmdet.models.vfnet.backbones",
     library="icevision",
     breaks="one backbone's configuration is misspelt",
@@ -26,7 +26,7 @@ def backbone_is_misspelt() -> Iterator[None]:
 
 
 def _swin(family: str) -> None:
-    @span(
+    @patch(
         f"icevision.models.mmdet.models.{family}.backbones.swin",
         library="icevision",
         breaks="the recipes of the Swin backbones are in no wheel",
@@ -47,7 +47,7 @@ _swin("vfnet")
 _swin("retinanet")
 
 
-@span(
+@patch(
     "mmdet.models.backbones.swin",
     library="mmdet",
     versions="<3",

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
+from unittest import mock
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from icevision_bridge.spans import lend, loaded, overlay, span
+from icevision_bridge.patches import lend, loaded, overlay, patch
 
 
-@span(
+@patch(
     "yolov5",
     library="yolov5-icevision",
     breaks="it looks for itself with `imp`, which left Python in 3.12, to extend `sys.path`",
@@ -27,7 +27,7 @@ def imp_is_gone() -> Iterator[None]:
         yield
 
 
-@span(
+@patch(
     "yolov5.utils.general",
     library="yolov5-icevision",
     breaks="`pkg_resources` left setuptools; printing, OpenCV threads and pandas are reconfigured",
@@ -57,7 +57,7 @@ def _parse_requirements(lines: Iterator[str]) -> list[Requirement]:
     return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
 
 
-@span(
+@patch(
     "yolov5.utils.plots",
     library="yolov5-icevision",
     breaks="while it is imported it downloads Arial and turns Matplotlib's windows and plots off",
@@ -78,13 +78,13 @@ def arial_is_downloaded() -> Iterator[None]:
 
     with (
         matplotlib.rc_context(),
-        patch.object(matplotlib, "use"),
-        patch.object(ImageFont, "truetype", shipped_font),
+        mock.patch.object(matplotlib, "use"),
+        mock.patch.object(ImageFont, "truetype", shipped_font),
     ):
         yield
 
 
-@span(
+@patch(
     "icevision.models",
     library="icevision",
     breaks="it resets Matplotlib's settings, those of the user and of the notebook too",
@@ -97,7 +97,7 @@ def plots_are_reset() -> Iterator[None]:
         yield
 
 
-@span(
+@patch(
     "yolov5.utils.loss",
     library="yolov5-icevision",
     breaks="torch no longer clamps whole numbers to a limit that is none, so that training stops",

@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Iterator
 from typing import Any
-from unittest.mock import patch
+from unittest import mock
 
 from icevision_bridge.effdet import LIKELY
+from icevision_bridge.patches import loaded, overlay, patch
 from icevision_bridge.sizes import checked_size, watch_size
-from icevision_bridge.spans import loaded, overlay, span
 from icevision_bridge.yolov5_weights import ask_for_yes, find_published, run_published
 
 UNTIL = "IceVision is released again"
@@ -21,7 +21,7 @@ _MOST_CANDIDATES = 65000
 _METRIC_CANDIDATES = 1000
 
 
-@span(
+@patch(
     "icevision.models.ultralytics.yolov5.model",
     library="icevision",
     breaks="it downloads a program and runs it, unasked; a wrong img_size is changed or fails",
@@ -58,7 +58,7 @@ def weights_are_programs() -> Iterator[None]:
         height, width = checked_size(_FAMILY, img_size, multiple=multiple)
         if backbone.pretrained:
             ask_for_yes(trust_pickled_weights)
-        with patch.object(sys, "path", list(sys.path)):  # IceVision adds to it while it loads
+        with mock.patch.object(sys, "path", list(sys.path)):  # IceVision adds to it while it loads
             built = build(backbone, num_classes, max(height, width), device)
         # IceVision weighs how sure the network is by the area of square images.
         built.hyp["obj"] *= height * width / max(height, width) ** 2
@@ -68,7 +68,7 @@ def weights_are_programs() -> Iterator[None]:
     module.model = model
 
 
-@span(
+@patch(
     "icevision.models.ultralytics.yolov5.prediction",
     library="icevision",
     breaks="counts stop at 300, and at 0 for the photos of a batch that are left after 10 seconds; "
@@ -107,7 +107,7 @@ def suppress(prediction: Any, conf_thres: float, iou_thres: float) -> list[Any]:
     return found
 
 
-@span(
+@patch(
     "icevision.models.ultralytics.yolov5.fastai.callbacks",
     library="icevision",
     breaks="metrics look at the first two photos of a batch only, and at every box there is room "

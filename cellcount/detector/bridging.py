@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import icevision_bridge
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 _CONFIGS = Path(__file__).parent / "configs"
 _NEVER = "never: it is this project's own"
@@ -24,7 +24,7 @@ def apply_bridge() -> None:
     icevision_bridge.apply(__name__)
 
 
-@span(
+@patch(
     "icevision.utils.imageio",
     library="icevision",
     breaks="16-bit photos turn white, and files that are damaged end in a traceback",
@@ -48,7 +48,7 @@ def photos_are_misread() -> Iterator[None]:
     module.get_img_size = lambda filepath: module.ImgSize(*photo_size(filepath))
 
 
-@span(
+@patch(
     "icevision.parsers.voc_parser",
     library="icevision",
     breaks="boxes that a model drew and nobody has confirmed are taken for a person's",
@@ -69,7 +69,7 @@ def unconfirmed_boxes_are_learned() -> Iterator[None]:
     parser.__init__ = init_confirmed
 
 
-@span(
+@patch(
     "icevision.models.mmdet.models.vfnet.backbones",
     library="icevision",
     breaks="no backbone of VFNet is for a laptop",

@@ -2,7 +2,7 @@
 
 What breaks: mmcv 1.x keeps its operations in a compiled module, ``mmcv._ext``. Wheels of it stop at
 torch 2.4 and Python 3.11, and compiling it takes ten minutes and more. When it can go: when mmcv is
-installed with its operations compiled (``mmcv-full``); then this span does nothing.
+installed with its operations compiled (``mmcv-full``); then this patch does nothing.
 """
 
 import sys

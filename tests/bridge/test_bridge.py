@@ -13,7 +13,7 @@ from PIL import Image
 
 import icevision_bridge
 from icevision_bridge.errors import BridgeError
-from icevision_bridge.spans import Span, lend
+from icevision_bridge.patches import Patch, lend
 from tests.conftest import ROOT
 
 
@@ -254,8 +254,8 @@ def test_spans_that_do_not_fit_the_installed_version_do_nothing():
         raise AssertionError("applied")
         yield
 
-    old = Span("x", "mmcv", "mmcv", "<1", "", "", mend)
-    absent = Span("x", "nothing", "no-such-library", "", "", "", mend)
+    old = Patch("x", "mmcv", "mmcv", "<1", "", "", mend)
+    absent = Patch("x", "nothing", "no-such-library", "", "", "", mend)
     assert not old.applies()
     assert not absent.applies()
 

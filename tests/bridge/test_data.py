@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from icevision_bridge import kept
+from icevision_bridge import photo_cache
 
 SIZE = 96
 FORMATS = ["wide.png", "tall.png", "held.jpg", "deep.png"]
@@ -112,7 +112,7 @@ def test_each_photo_is_decoded_once(icevision, make, transforms, opened):
 
 
 def test_what_does_not_fit_is_decoded_again(icevision, make, transforms, opened, monkeypatch):
-    monkeypatch.setattr(kept, "MOST_BYTES", 4 + SIZE * SIZE * 3)  # one of the two, 96 x 72
+    monkeypatch.setattr(photo_cache, "MOST_BYTES", 4 + SIZE * SIZE * 3)  # one of the two, 96 x 72
     dataset = icevision.Dataset([make("wide.png"), make("tall.png")], transforms["plain"])
     for number in (0, 1, 0, 1):
         assert dataset[number].img.shape == (SIZE, SIZE, 3)

@@ -91,11 +91,11 @@ BOX = voc.Box("yeast", 10, 10, 30, 30)
 
 
 def test_every_mend_says_what_it_mends(labelimg: Any) -> None:
-    from icevision_bridge.spans import SPANS
+    from icevision_bridge.patches import PATCHES
 
-    spans = [one for one in SPANS if one.library == "labelImg"]
-    assert len(spans) > 15
-    assert all(one.applies() and one.breaks and one.until for one in spans)
+    patches = [one for one in PATCHES if one.library == "labelImg"]
+    assert len(patches) > 15
+    assert all(one.applies() and one.breaks and one.until for one in patches)
 
 
 def test_scroll_bars_and_the_zoom_take_floats(labelimg: Any) -> None:

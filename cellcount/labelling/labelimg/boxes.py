@@ -10,7 +10,7 @@ from PyQt5.QtCore import QPointF, Qt
 
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 _ARCHIVED = "never: labelImg is archived"
 
@@ -43,7 +43,7 @@ def is_damaged(xml: Path) -> bool:
     return False
 
 
-@span(
+@patch(
     "libs.pascal_voc_io",
     library="labelImg",
     breaks="a damaged XML shows no boxes and no message, and the next save replaces it",
@@ -77,7 +77,7 @@ def _explained(xml: Path, error: Exception) -> str:
     return f"{xml}: The XML is damaged ({error})."
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="boxes of the previous photo (Ctrl+V) replace those of this one, and its verified mark",
@@ -109,7 +109,7 @@ def boxes_replace_boxes() -> Iterator[None]:
     window.load_labels, window.load_pascal_xml_by_filename = add_labels, load_or_tell
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="on a blank canvas, Ctrl+V looks for the photo before none",
@@ -127,7 +127,7 @@ def boxes_are_copied_onto_nothing() -> Iterator[None]:
     window.copy_previous_bounding_boxes = copy_onto_photo
 
 
-@span(
+@patch(
     "libs.labelFile",
     library="labelImg",
     breaks="it cuts decimals off, which moves every box up and left by half a pixel on average",
@@ -142,7 +142,7 @@ def boxes_move_up_and_left() -> Iterator[None]:
     )
 
 
-@span(
+@patch(
     "libs.canvas",
     library="labelImg",
     breaks="it rounds the mouse to photo pixels before it knows where the photo begins, which "
@@ -155,7 +155,7 @@ def corners_miss_the_mouse() -> Iterator[None]:
     canvas.transform_pos = lambda self, point: QPointF(point) / self.scale - self.offset_to_center()
 
 
-@span(
+@patch(
     "libs.canvas",
     library="labelImg",
     breaks="boxes stay square when a message takes the release of Ctrl (Ctrl+S), and lose the "

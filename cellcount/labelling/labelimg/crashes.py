@@ -10,12 +10,12 @@ from PyQt5.QtGui import QPainter
 from PyQt5.QtWidgets import QAbstractSlider, QApplication, QMessageBox, QSpinBox
 
 from cellcount.errors import CellCountError
-from icevision_bridge.spans import lend, loaded, span
+from icevision_bridge.patches import lend, loaded, patch
 
 _ARCHIVED = "never: labelImg is archived"
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="it imports distutils, which left Python in 3.12, and does not use it",
@@ -42,7 +42,7 @@ class _Painter(QPainter):
         super().drawText(QPointF(x, y), text)
 
 
-@span(
+@patch(
     "libs.canvas",
     library="labelImg",
     breaks="it draws boxes, cross hairs and labels at floats, and PyQt5 aborts on Python 3.10",
@@ -58,7 +58,7 @@ def _rounding(widget: Any) -> None:
     widget.setValue = lambda self, value: set_value(self, round(value))
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="it scrolls and zooms to floats, and PyQt5 aborts on Python 3.10",
@@ -70,7 +70,7 @@ def scrolling_and_zooming_take_no_floats() -> Iterator[None]:
     yield
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="PyQt5 aborts on any error in a slot, with all boxes that are not saved",

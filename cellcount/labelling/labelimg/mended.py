@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from icevision_bridge.spans import SPANS, SpanFinder
+from icevision_bridge.patches import PATCHES, PatchFinder
 
 _FILES = ("crashes", "boxes", "photos", "saving", "window")
 
@@ -14,6 +14,6 @@ def mended_labelimg() -> Any:
     if "labelImg.labelImg" not in sys.modules:
         for name in _FILES:
             import_module(f"cellcount.labelling.labelimg.{name}")
-        spans = [one for one in SPANS if one.library == "labelImg" and one.applies()]
-        sys.meta_path.insert(0, SpanFinder(spans))
+        patches = [one for one in PATCHES if one.library == "labelImg" and one.applies()]
+        sys.meta_path.insert(0, PatchFinder(patches))
     return import_module("labelImg.labelImg")

@@ -11,7 +11,7 @@ from PyQt5.QtGui import QImage
 from cellcount.labelling.labelimg.boxes import UNCONFIRMED
 from cellcount.labels.review_order import in_order
 from cellcount.photos.reading import PhotoError, read_photo
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 _ARCHIVED = "never: labelImg is archived"
 
@@ -22,7 +22,7 @@ def _read(path: str, _: Any = None) -> QImage:
     return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format_RGB888).copy()
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="Qt reads photos unlike the counting: 16 bits come out black, errors without a reason",
@@ -34,7 +34,7 @@ def photos_look_different() -> Iterator[None]:
     loaded("labelImg.labelImg").read = _read
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="after an unreadable photo it knows no photo: the next is the first again",
@@ -67,7 +67,7 @@ def an_unreadable_photo_loses_the_place() -> Iterator[None]:
     window.load_file, window.save_labels = load_or_tell, save_unless_blank
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="a box selected on the last photo can be duplicated onto the next; deleting it aborts",
@@ -89,7 +89,7 @@ def the_last_photo_stays_selected() -> Iterator[None]:
     window.reset_state = deselect_and_reset
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="it opens photos of subfolders too, of which many may share a name and then an XML",
@@ -112,7 +112,7 @@ def photos_come_in_any_order() -> Iterator[None]:
     window.scan_all_images, window.import_dir_images = scan, import_photos
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="it says nothing about boxes that only a model has seen",

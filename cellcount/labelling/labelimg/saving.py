@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 from PyQt5.QtWidgets import QMessageBox
 
 from cellcount.labelling.labelimg.boxes import UNCONFIRMED, is_damaged, kept_name
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 _ARCHIVED = "never: labelImg is archived"
 
 
-@span(
+@patch(
     "libs.pascal_voc_io",
     library="labelImg",
     breaks="it empties the XML before it writes, turns double spaces in names into tabs, and "
@@ -50,7 +50,7 @@ def writing_loses_what_was_there() -> Iterator[None]:
     writer.gen_xml, writer.save = gen_marked_xml, save
 
 
-@span(
+@patch(
     "libs.labelFile",
     library="labelImg",
     breaks="saving into a folder that is gone aborts, and all else that keeps it from saving",
@@ -81,7 +81,7 @@ def failing_to_save_aborts() -> Iterator[None]:
     module.LabelFile.save_pascal_voc_format = save_or_tell
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="it goes on after 'save' though saving failed; closing asks, and the list of photos "
@@ -123,7 +123,7 @@ def boxes_are_left_behind() -> Iterator[None]:
     window.close_file = saving_first(window.close_file)
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="boxes go to the folder of an earlier photo when another folder is opened",

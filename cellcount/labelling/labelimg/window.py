@@ -7,7 +7,7 @@ from typing import Any
 
 from PyQt5.QtWidgets import QAction
 
-from icevision_bridge.spans import loaded, span
+from icevision_bridge.patches import loaded, patch
 
 _ARCHIVED = "never: labelImg is archived"
 _OFF = (
@@ -19,7 +19,7 @@ _OFF = (
 )
 
 
-@span(
+@patch(
     "libs.settings",
     library="labelImg",
     breaks="settings in the home folder bring another format, folder or mode from another day",
@@ -35,7 +35,7 @@ def old_settings_come_back() -> Iterator[None]:
     settings.save = settings.reset = lambda self: None
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="a .txt or .json that shares a photo's name switches the format of all that follow",
@@ -52,7 +52,7 @@ def other_formats_take_over() -> Iterator[None]:
     window.change_format = lambda self: None
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="the label dialog opens empty",
@@ -71,7 +71,7 @@ def the_label_is_typed_again() -> Iterator[None]:
     window.__init__ = init_with_label
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="a slip changes the format, the place of the XML, or deletes the photo unasked",
@@ -93,7 +93,7 @@ def slips_do_harm() -> Iterator[None]:
     window.__init__ = init_without
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="a photo without cells can only be saved by verifying it",
@@ -112,7 +112,7 @@ def nothing_cannot_be_saved() -> Iterator[None]:
     window.set_clean = set_clean_and_saveable
 
 
-@span(
+@patch(
     "labelImg.labelImg",
     library="labelImg",
     breaks="a duplicated box (Ctrl+D) is not saved, for the photo does not count as changed",

@@ -1,10 +1,10 @@
-"""How a span of the bridge is written, hung into Python's import and reported.
+"""How a patch of the bridge is written, hung into Python's import and reported.
 
-A span is a generator function that mends one break in one module of one library. What stands
+A patch is a generator function that mends one break in one module of one library. What stands
 before its ``yield`` runs just before that module is executed, what stands behind it just after, so
 one function can lend a module something it needs to load and mend what it defines:
 
-    @span("yolov5.utils.general", library="yolov5-icevision", breaks="...", until="...")
+    @patch("yolov5.utils.general", library="yolov5-icevision", breaks="...", until="...")
     def pkg_resources_is_gone() -> Iterator[None]:
         with lend("pkg_resources", parse_version=Version):
             yield
@@ -26,7 +26,7 @@ Mend = Callable[[], Iterator[None]]
 
 
 @dataclass
-class Span:
+class Patch:
     """One mended break.
 
     ``module`` is the module whose loading it surrounds, ``library`` the distribution whose
@@ -51,10 +51,10 @@ class Span:
             return False
 
 
-SPANS: list[Span] = []
+PATCHES: list[Patch] = []
 
 
-def span(
+def patch(
     module: str,
     *,
     library: str,
@@ -63,11 +63,11 @@ def span(
     versions: str = "",
     optional: bool = False,
 ) -> Callable[[Mend], Mend]:
-    """Register the decorated generator function as the span around ``module``."""
+    """Register the decorated generator function as the patch around ``module``."""
 
     def register(mend: Mend) -> Mend:
-        one = Span(mend.__name__, module, library, versions, breaks, until, mend, optional)
-        SPANS.append(one)
+        one = Patch(mend.__name__, module, library, versions, breaks, until, mend, optional)
+        PATCHES.append(one)
         return mend
 
     return register
@@ -98,7 +98,7 @@ def lend(name: str, *, instead: bool = False, **attributes: Any) -> Iterator[Non
 
 
 def loaded(name: str) -> Any:
-    """The module ``name`` that a span surrounds, once it is executed; any name may be set in it."""
+    """The module ``name`` that a patch surrounds, once it is executed; names may be set in it."""
     return sys.modules[name]
 
 
@@ -112,17 +112,17 @@ def overlay(module: ModuleType, **attributes: Any) -> ModuleType:
     return laid_over
 
 
-def surround(spans: Sequence[Span], execute: Callable[[], None]) -> None:
-    """Run ``execute`` with the first half of every span before it and the second half after."""
+def surround(patches: Sequence[Patch], execute: Callable[[], None]) -> None:
+    """Run ``execute`` with the first half of every patch before it and the second half after."""
     with ExitStack() as stack:
-        for one in spans:
+        for one in patches:
             stack.enter_context(contextmanager(one.mend)())
         execute()
 
 
-class _SpannedLoader(importlib.abc.Loader):
-    def __init__(self, loader: importlib.abc.Loader, spans: Sequence[Span]) -> None:
-        self._loader, self._spans = loader, spans
+class _PatchedLoader(importlib.abc.Loader):
+    def __init__(self, loader: importlib.abc.Loader, patches: Sequence[Patch]) -> None:
+        self._loader, self._patches = loader, patches
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
@@ -132,24 +132,24 @@ class _SpannedLoader(importlib.abc.Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        surround(self._spans, lambda: self._loader.exec_module(module))
+        surround(self._patches, lambda: self._loader.exec_module(module))
 
 
-class SpanFinder(importlib.abc.MetaPathFinder):
-    """Finds the modules that have spans first, and wraps the loading of each."""
+class PatchFinder(importlib.abc.MetaPathFinder):
+    """Finds the modules that have patches first, and wraps the loading of each."""
 
-    def __init__(self, spans: Sequence[Span]) -> None:
-        self._spans: dict[str, list[Span]] = {}
-        for one in spans:
-            self._spans.setdefault(one.module, []).append(one)
+    def __init__(self, patches: Sequence[Patch]) -> None:
+        self._patches: dict[str, list[Patch]] = {}
+        for one in patches:
+            self._patches.setdefault(one.module, []).append(one)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Find ``fullname`` as Python would, and wrap its loader where a span wants it."""
-        if fullname not in self._spans:
+        """Find ``fullname`` as Python would, and wrap its loader where a patch wants it."""
+        if fullname not in self._patches:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _SpannedLoader(spec.loader, self._spans[fullname])
+            spec.loader = _PatchedLoader(spec.loader, self._patches[fullname])
         return spec

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from icevision_bridge.postpone import called_later, postpone
+from icevision_bridge.lazy import called_lazily, loaded_lazily
 from tests.conftest import ROOT
 
 PACKAGE = {
@@ -39,7 +39,7 @@ def run(code: str) -> list[str]:
 
 
 def test_module_is_loaded_at_the_first_touch_and_only_once(late, capsys):
-    with postpone("late"):
+    with loaded_lazily("late"):
         import late as taken
     assert "late" not in sys.modules
     assert capsys.readouterr().out == ""
@@ -54,7 +54,7 @@ def test_module_is_loaded_at_the_first_touch_and_only_once(late, capsys):
 
 
 def test_module_of_a_postponed_package_loads_neither(late, capsys):
-    with postpone("late", "late.apart"):
+    with loaded_lazily("late", "late.apart"):
         import late as package
         import late.apart as taken
     assert capsys.readouterr().out == ""
@@ -66,7 +66,7 @@ def test_module_of_a_postponed_package_loads_neither(late, capsys):
     "statement", ["from late import ANSWER", "import late.apart", "from late.words import Word"]
 )
 def test_what_cannot_wait_is_loaded_within_the_block(late, capsys, statement):
-    with postpone("late"):
+    with loaded_lazily("late"):
         exec(statement, {})
         assert capsys.readouterr().out.startswith("late\n")
         real = sys.modules["late"]
@@ -75,7 +75,7 @@ def test_what_cannot_wait_is_loaded_within_the_block(late, capsys, statement):
 
 
 def test_absent_and_loaded_modules_are_left_alone():
-    with postpone("no_such_module", "json"):
+    with loaded_lazily("no_such_module", "json"):
         with pytest.raises(ModuleNotFoundError):
             import_module("no_such_module")
         import json
@@ -88,13 +88,13 @@ def test_looking_at_all_modules_loads_none(late, capsys):
     """inspect, which torch and notebooks ask for a function's module, looks at every file."""
     import inspect
 
-    with postpone("late", "late.apart"):
+    with loaded_lazily("late", "late.apart"):
         inspect.getmodule(inspect.currentframe())
     assert capsys.readouterr().out == ""
 
 
 def test_function_is_called_later(late, capsys):
-    make = called_later("late.words", "Word")
+    make = called_lazily("late.words", "Word")
     assert make.__name__ == "Word"
     assert capsys.readouterr().out == ""
     assert isinstance(make(), import_module("late.words").Word)

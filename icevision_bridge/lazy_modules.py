@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from importlib import import_module
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
+from unittest import mock
 
-from icevision_bridge.postpone import called_later, postpone
-from icevision_bridge.spans import lend, loaded, overlay, span
+from icevision_bridge.lazy import called_lazily, loaded_lazily
+from icevision_bridge.patches import lend, loaded, overlay, patch
 
 UNTIL = "IceVision loads what it works with when it is asked for"
 _LIBRARIES = (
@@ -35,7 +35,7 @@ _FAMILIES = {
 }
 
 
-@span(
+@patch(
     "icevision",
     library="icevision",
     breaks="it loads every library it can work with, and Python looks through all that they define "
@@ -46,7 +46,7 @@ def every_library_is_loaded() -> Iterator[None]:
     collects = gc.isenabled()
     gc.disable()
     try:
-        with postpone(*_LIBRARIES):
+        with loaded_lazily(*_LIBRARIES):
             yield
     finally:
         if collects:
@@ -54,7 +54,7 @@ def every_library_is_loaded() -> Iterator[None]:
             gc.enable()
 
 
-@span(
+@patch(
     "icevision.models",
     library="icevision",
     breaks="it loads every library's detectors, and sets the reader's own settings of Matplotlib "
@@ -69,7 +69,7 @@ def every_detector_is_loaded() -> Iterator[None]:
         for name, (home, library) in _FAMILIES.items()
         if getattr(SoftDependencies, library)
     }
-    with patch.multiple(SoftDependencies, effdet=False, sahi=False, yolov5=False):
+    with mock.patch.multiple(SoftDependencies, effdet=False, sahi=False, yolov5=False):
         yield
     module = loaded("icevision.models")
 
@@ -83,7 +83,7 @@ def every_detector_is_loaded() -> Iterator[None]:
     module.__dir__ = lambda: sorted({*vars(module), *homes})
 
 
-@span(
+@patch(
     "yolov5.utils.plots",
     library="yolov5-icevision",
     breaks="it takes charge of how Matplotlib draws, so that a notebook shows no plot any more",
@@ -92,7 +92,7 @@ def every_detector_is_loaded() -> Iterator[None]:
 def drawing_is_reconfigured() -> Iterator[None]:
     import matplotlib
 
-    with patch.multiple(matplotlib, rc=lambda *_, **__: None, use=lambda *_: None):
+    with mock.patch.multiple(matplotlib, rc=lambda *_, **__: None, use=lambda *_: None):
         yield
 
 
@@ -102,7 +102,7 @@ def _hardly_called(module: str, library: str, what: str, needed: dict[str, list[
     Classes too, if they are only called: isinstance and subclasses need the class itself.
     """
 
-    @span(
+    @patch(
         module,
         library=library,
         breaks=f"it loads {what} for a function that is hardly ever called",
@@ -112,7 +112,7 @@ def _hardly_called(module: str, library: str, what: str, needed: dict[str, list[
     def hardly_called_is_loaded() -> Iterator[None]:
         with ExitStack() as stack:
             for home, names in needed.items():
-                functions = {name: called_later(home, name) for name in names}
+                functions = {name: called_lazily(home, name) for name in names}
                 stack.enter_context(lend(home, instead=True, **functions))
             yield
 
@@ -140,7 +140,7 @@ _hardly_called(
 )
 
 
-@span(
+@patch(
     "timm.layers.typing",
     library="timm",
     breaks="it loads torch.compile's machinery to keep one function from it",
@@ -155,7 +155,7 @@ def compiler_is_loaded_to_be_disabled() -> Iterator[None]:
     loaded("timm.layers.typing").disable_compiler = _compile._disable_dynamo
 
 
-@span(
+@patch(
     "mmcv.utils.registry",
     library="mmcv",
     versions="<2",

@@ -12,7 +12,7 @@ Shape = tuple[int, int, int]
 MOST_BYTES = 2**30  # what a data set may take: some 400 photos at the size of the walkthrough
 
 
-class KeptPhotos:
+class PhotoCache:
     """Room for photos of known shapes; those that do not fit into ``MOST_BYTES`` are not kept.
 
     The memory is taken photo by photo, as they come. Worker processes that are forked, as they are
@@ -36,7 +36,7 @@ class KeptPhotos:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the room, not what is in it."""
-        return KeptPhotos, (self._shapes,)
+        return PhotoCache, (self._shapes,)
 
     def takes(self, number: int, shape: Shape | None) -> bool:
         """Whether there is room for photo ``number``, and ``shape`` is the one it was to have."""

@@ -43,7 +43,7 @@ class _StandIn(ModuleType):
 
 
 @contextmanager
-def postpone(*names: str) -> Iterator[None]:
+def loaded_lazily(*names: str) -> Iterator[None]:
     """Let ``import`` of the modules ``names`` take stand-ins for as long as the block runs.
 
     Modules that are loaded already, or not installed, are left alone. A package is to stand before
@@ -61,7 +61,7 @@ def postpone(*names: str) -> Iterator[None]:
             one._withdraw()
 
 
-def called_later(module: str, name: str) -> Callable[..., Any]:
+def called_lazily(module: str, name: str) -> Callable[..., Any]:
     """A function that calls the function or class ``name`` of ``module``, and loads it for that."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
