@@ -61,11 +61,11 @@ class CountAccuracy:
 
     ``share_off`` is the sum of all absolute errors in percent of all labelled cells, which photos
     of few cells do not distort. ``mape`` is the mean of each photo's percentage, over those that
-    have labelled cells: the ``without_cells`` others have no percentage. ``bias`` is the mean error and ``limits`` are the limits of agreement,
-    bias ± 1.96 standard deviations, between which 95 % of errors lie if they are normal (Bland &
-    Altman, Lancet 1986). ``r2`` is the coefficient of determination about the diagonal: 1 if
-    every count is right, below 0 if the mean label would do better. What so few photos do not
-    define is NaN.
+    have labelled cells: the ``without_cells`` others have no percentage. ``bias`` is the mean error
+    and ``limits`` are the limits of agreement, bias ± 1.96 standard deviations, between which 95 %
+    of errors lie if they are normal (Bland & Altman, Lancet 1986). ``r2`` is the coefficient of
+    determination about the diagonal: 1 if every count is right, below 0 if the mean label would do
+    better. What so few photos do not define is NaN.
     """
 
     photos: int

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cellcount.commands.options import add_epochs, add_seed
+from cellcount.commands.options import add_recipe, add_seed, by_hand
 
 
 def add(commands: Any) -> None:
@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     crossval.add_argument("folder", type=Path, help="labelled photos")
     crossval.add_argument("--folds", type=int, default=4, help="how many trainings (4)")
     crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
-    add_epochs(crossval)
+    add_recipe(crossval)
     add_seed(crossval)
     crossval.set_defaults(run=_crossval)
 
@@ -67,15 +67,17 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _crossval(options: argparse.Namespace) -> None:
+    from cellcount.detector.finetuning import recipe_for
     from cellcount.judging import crossval, report
 
     judged = crossval.cross_validate(
         options.folder,
         options.out,
         folds=options.folds,
-        epochs=options.epochs or crossval.EPOCHS,
+        recipe=recipe_for(options.folder, **by_hand(options)),
+        minutes=options.minutes,
         seed=options.seed,
     )
     report.tell(judged.result)
-    print(f"Training took {max(judged.seconds) / 60:.1f} minutes at most.")
+    print(f"A training took {judged.seconds / 60:.1f} minutes.")
     print(f"Table and pictures are in {options.out}.")

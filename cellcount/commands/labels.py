@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from cellcount.commands.options import add_epochs
+from cellcount.commands.options import add_minutes
 from cellcount.labels.formats import FORMATS
 
 
@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="write nothing; train on N labelled photos, say how much work the others leave",
     )
-    add_epochs(prelabel)
+    add_minutes(prelabel)
     prelabel.set_defaults(run=_prelabel)
 
     check = commands.add_parser("check", help="look for mistakes in labelled photos, or mend them")
@@ -64,8 +64,7 @@ def _prelabel(options: argparse.Namespace) -> None:
     if options.measure is not None:
         from cellcount.labelling import annotation_effort
 
-        epochs = options.epochs or annotation_effort.EPOCHS
-        annotation_effort.measure(options.folder, options.measure, epochs=epochs)
+        annotation_effort.measure(options.folder, options.measure, options.minutes)
         return
     from cellcount.labelling.prelabelling import prelabel
 

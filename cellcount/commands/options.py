@@ -1,6 +1,7 @@
 """Options that several commands have: one name, one meaning."""
 
 import argparse
+from typing import Any
 
 
 def positive(text: str) -> int:
@@ -24,6 +25,24 @@ def add_seed(command: argparse.ArgumentParser, default: int = 0) -> None:
     """``--seed``."""
     said = "of all that is random; the same seed gives the same result"
     command.add_argument("--seed", type=int, default=default, help=_with(said, default))
+
+
+def add_minutes(command: argparse.ArgumentParser) -> None:
+    """``--minutes``."""
+    command.add_argument("--minutes", type=float, default=8.0, help="at most, for training (8)")
+
+
+def add_recipe(command: argparse.ArgumentParser) -> None:
+    """What may be set by hand of a recipe: ``--size`` and ``--steps``; and ``--minutes``."""
+    add_minutes(command)
+    command.add_argument("--size", type=positive, help="pixels of the longest side of photos")
+    command.add_argument("--steps", type=positive, help="how many photos are shown in all")
+
+
+def by_hand(options: argparse.Namespace) -> dict[str, Any]:
+    """The values of a recipe that the user has given."""
+    given = {name: getattr(options, name) for name in ("size", "steps")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _with(said: str, default: int | None) -> str:

@@ -1,14 +1,23 @@
-"""The commands about detectors: which there are, and the training of the shipped one."""
+"""The commands about detectors: training one, the shipped one, and which there are."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from cellcount.commands.options import add_epochs, add_seed, positive
+from cellcount.commands.options import add_epochs, add_recipe, add_seed, by_hand, positive
+
+_OUT = "checkpoint to write (models/model_checkpoint.pth)"
 
 
 def add(commands: Any) -> None:
     """Add them to argparse's ``commands``."""
+    train = commands.add_parser("train", help="train on labelled photos, one or more")
+    train.add_argument("folder", type=Path, help="labelled photos")
+    train.add_argument("--out", type=Path, default=Path("models/model_checkpoint.pth"), help=_OUT)
+    add_recipe(train)
+    add_seed(train)
+    train.set_defaults(run=_train)
+
     pretrain = commands.add_parser("pretrain", help="train on rendered photos alone")
     pretrain.add_argument("out", type=Path, help="checkpoint to write")
     pretrain.add_argument("--folder", type=Path, default=Path("out/rendered"), help="of the photos")
@@ -25,8 +34,16 @@ def add(commands: Any) -> None:
     models.set_defaults(run=_models)
 
 
+def _train(options: argparse.Namespace) -> None:
+    from cellcount.detector.finetuning import finetune, recipe_for
+
+    recipe = recipe_for(options.folder, **by_hand(options))
+    finetune(options.folder, options.out, recipe=recipe, minutes=options.minutes, seed=options.seed)
+    print(f"The checkpoint is {options.out}. Count with it: cellcount count {options.out} PHOTOS")
+
+
 def _pretrain(options: argparse.Namespace) -> None:
-    from cellcount.detector.head_start import pretrain
+    from cellcount.detector.pretraining import pretrain
 
     pretrain(
         options.out,

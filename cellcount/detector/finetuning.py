@@ -106,7 +106,7 @@ def learn_all(
     for warning in rare_classes(photos):
         print(warning)
     parsed, class_map = records(folder, photos)
-    recipe = chosen(folder, photos, parsed, class_map) if recipe is None else recipe
+    recipe = recipe_for(folder, photos) if recipe is None else recipe
     folds = folds_of(len(photos), seed)
     kept = None if state is None else state / _digest(photos, recipe, seed)
     each = minutes / (1 + _SHARE * len(folds))
@@ -193,15 +193,25 @@ def save(trained: Trained, out: str | Path) -> None:
     )
 
 
-def chosen(
-    folder: str | Path, photos: Sequence[Path], parsed: Sequence[Any], class_map: Any
-) -> Recipe:
-    """The recipe read off the labels, with the head start if it finds their cells already."""
-    recipe = Recipe.of(folder, photos)
-    shipped = vfnet(2, pretrained=False)  # the background and cells of whatever class
+def recipe_for(folder: str | Path, photos: Sequence[Path] | None = None, **by_hand: Any) -> Recipe:
+    """How to train on labelled photos: :meth:`Recipe.of`, with the head start where it is of use.
+
+    Args:
+        folder: labelled photos.
+        photos: which of them, all if left out.
+        by_hand: values of a recipe, to be taken as they are.
+
+    Raises:
+        CellCountError: no cell is labelled, or labels cannot be used.
+    """
+    photos = labelled_photos(folder) if photos is None else photos
+    recipe = Recipe.of(folder, photos, **by_hand)
+    if "head_start" in by_hand or recipe.backbone != Recipe.backbone:
+        return recipe
+    shipped = vfnet(2, pretrained=False)  # the background, and cells of whatever class
     warm_start(shipped)
-    found = predict(shipped, parsed, recipe)
-    return replace(recipe, head_start=of_use(found))
+    parsed, _ = records(folder, photos)
+    return replace(recipe, head_start=of_use(predict(shipped, parsed, recipe)))
 
 
 def within(recipe: Recipe, parsed: Sequence[Any], class_map: Any, minutes: float) -> Recipe:

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.intervals import Calibration, Estimate
 from cellcount.calibration.matching import Prediction, match
-from cellcount.detector.finetuning import MINUTES, chosen, cross_fit, folds_of, records, within
+from cellcount.detector.finetuning import MINUTES, cross_fit, folds_of, recipe_for, records, within
 from cellcount.detector.recipe import Recipe
 from cellcount.errors import CellCountError
 from cellcount.judging.evaluation import Evaluation, evaluate
@@ -64,7 +64,7 @@ def cross_validate(
             f"{len(photos)} folds."
         )
     parsed, class_map = records(folder, photos)
-    recipe = chosen(folder, photos, parsed, class_map) if recipe is None else recipe
+    recipe = recipe_for(folder, photos) if recipe is None else recipe
     recipe = within(recipe, parsed, class_map, minutes / folds)
     print(recipe)
     parts = folds_of(len(photos), seed, folds)

@@ -34,6 +34,17 @@ def judge(
     photos = labelled_photos(folder, tell=True)
     refuse_own_folder(photos, out)
     counter = Counter(model, engine=engine)
+    result, predicted = judged(counter, photos)
+    write(result, predicted, np.full(len(photos), _threshold(counter)), photos, out)
+    return result
+
+
+def judged(counter: Counter, photos: Sequence[Path]) -> tuple[Evaluation, list[Prediction]]:
+    """How right a detector is on labelled photos, and what it found on each.
+
+    Raises:
+        CellCountError: no cell is labelled, or a file cannot be read.
+    """
     names, several = np.array(counter.classes, dtype=str), len(counter.classes) > 1
     predicted, counts = [], []
     for photo in tqdm(photos, unit="photo", leave=False):
@@ -43,10 +54,12 @@ def judge(
         if counter.calibration is not None:
             one = Count.of(photo, found.boxes, found.scores, counter.calibration)
             counts.append(Estimate(one.n, one.low or 0, one.high or 0))
-    threshold = counter.calibration.threshold_f1 if counter.calibration else counter.threshold
-    result = evaluate(predicted, threshold, counts=counts or None)
-    write(result, predicted, np.full(len(photos), threshold), photos, out)
-    return result
+    return evaluate(predicted, _threshold(counter), counts=counts or None), predicted
+
+
+def _threshold(counter: Counter) -> float:
+    """The score above which a box is drawn as a cell."""
+    return counter.calibration.threshold_f1 if counter.calibration else counter.threshold
 
 
 def refuse_own_folder(photos: Sequence[Path], out: str | Path) -> None:

@@ -10,8 +10,7 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.matching import Prediction, beside_labels, match
 from cellcount.counting.counter import Counter
-from cellcount.detector.finetuning import finetune
-from cellcount.detector.training import EPOCHS
+from cellcount.detector.finetuning import MINUTES, finetune
 from cellcount.errors import CellCountError
 from cellcount.labelling.prelabelling import draw
 from cellcount.labels.confirmed import labelled_photos
@@ -85,13 +84,13 @@ def effort(photo: Prediction, iou: float = 0.5) -> AnnotationEffort:
     )
 
 
-def measure(folder: str | Path, labelled: int, *, epochs: int = EPOCHS, seed: int = 0) -> None:
+def measure(folder: str | Path, labelled: int, minutes: float = MINUTES, seed: int = 0) -> None:
     """Train on some labelled photos, and print what is left to do on the others.
 
     Args:
         folder: labelled photos.
         labelled: how many the model may learn from, as train.ipynb does on a laptop.
-        epochs: how often it sees each.
+        minutes: that the training may take.
         seed: decides which, and all chance in the training.
 
     Raises:
@@ -107,7 +106,7 @@ def measure(folder: str | Path, labelled: int, *, epochs: int = EPOCHS, seed: in
     learned = [photo for i, photo in enumerate(photos) if i in chosen]
     with TemporaryDirectory() as scratch:
         model = Path(scratch) / "few.pth"
-        finetune(folder, model, photos=learned, epochs=epochs, seed=seed)
+        finetune(folder, model, photos=learned, minutes=minutes, seed=seed)
         print_effort(model, [photo for photo in photos if photo not in learned])
 
 
