@@ -18,17 +18,18 @@ _MODULE_OF = {
     # The photos and their labels.
     "labeled": "photos.folders",
     "not_labeled": "photos.folders",
-    "microalgae": "photos.public_photos",
     "list_photos": "photos.reading",
     "ready_to_train": "labels.checks",
     # Training.
     "quick": "photos.folders",
     "warm_start": "detector.head_start",
+    "recipe_for": "detector.finetuning",
+    "Resumable": "detector.resuming",
+    "learn_all": "detector.finetuning",
     "finetune": "detector.finetuning",
     "checkpoint_meta": "detector.provenance",
     # Judging.
     "predictions": "calibration.matching",
-    "calibrate": "calibration.intervals",
     "threshold_dial": "judging.plots",
     "draw_mistakes": "judging.plots",
     "predicted_against_labelled": "judging.plots",
@@ -38,7 +39,6 @@ _MODULE_OF = {
     # Labelling.
     "label": "labelling.browser",
     "prelabel": "labelling.prelabelling",
-    "print_effort": "labelling.annotation_effort",
 }
 __all__ = list(_MODULE_OF)
 

@@ -33,7 +33,7 @@ microscope or person, labels that are wrong, or cells nobody can see. A photo wh
 scores is shifted is covered as far as the validation photos show such shifts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit, ndtr
 
 from cellcount.calibration.accuracy import CountAccuracy, count_accuracy, count_threshold, curve
-from cellcount.calibration.matching import Match, match, predictions
+from cellcount.calibration.matching import Match
 from cellcount.errors import CellCountError
 
 LIKELY = 0.2  # Hundreds of boxes less likely than this add up to cells where there is only clutter.
@@ -181,19 +181,6 @@ class Calibration:
                 "checkpoint again with the last cells of train.ipynb."
             ) from error
         return cls(**numbers, expected=e, variance=v, labelled=labelled, held_out=held_out)
-
-
-def calibrate(found: Iterable[Any]) -> Calibration:
-    """Learn to count from IceVision's predictions for photos that the detector was not trained on.
-
-    Args:
-        found: what ``predict_from_dl`` returned for labelled photos, with a ``detection_threshold``
-            as low as the detector's own, 0.05.
-
-    Raises:
-        CellCountError: nothing is labelled, or the detector found nothing at all.
-    """
-    return Calibration.learn([match(one) for one in predictions(found)])
 
 
 def _learn_counting(photos: Sequence[Match]) -> dict[str, Any]:
