@@ -64,11 +64,12 @@ def prepare(
     import icevision.all as ice
     from fastai.callback.core import Callback
 
+    from cellcount.detector.recipe import Recipe
     from cellcount.detector.training import seed_everything, transforms
 
-    parser = ice.parsers.VOCBBoxParser(annotations_dir="data/labeled", images_dir="data/labeled")
+    parser = ice.parsers.VOCBBoxParser(annotations_dir="data/rendered", images_dir="data/rendered")
     (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)
-    varied, plain = transforms(size)
+    varied, plain = transforms(Recipe(size))
     vfnet = ice.models.mmdet.vfnet
     learned = ice.Dataset(records[:photos], varied)
     held_out = ice.Dataset(records[photos : photos + _HELD_OUT], plain)

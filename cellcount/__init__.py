@@ -18,6 +18,7 @@ _MODULE_OF = {
     # The photos and their labels.
     "labeled": "photos.folders",
     "not_labeled": "photos.folders",
+    "microalgae": "photos.public_photos",
     "list_photos": "photos.reading",
     "ready_to_train": "labels.checks",
     # Training.
@@ -27,7 +28,6 @@ _MODULE_OF = {
     "Resumable": "detector.resuming",
     "learn_all": "detector.finetuning",
     "finetune": "detector.finetuning",
-    "checkpoint_meta": "detector.provenance",
     # Judging.
     "predictions": "calibration.matching",
     "threshold_dial": "judging.plots",

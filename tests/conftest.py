@@ -29,8 +29,8 @@ def icevision() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def labelled_photos() -> Path:
-    """The folder of bundled photos with labels."""
-    return ROOT / "data" / "labeled"
+    """The folder of bundled rendered photos, whose labels are exact."""
+    return ROOT / "data" / "rendered"
 
 
 @pytest.fixture(scope="session")

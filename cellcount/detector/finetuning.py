@@ -42,6 +42,11 @@ class Trained(NamedTuple):
     class_map: Any
     recipe: Recipe
 
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What a checkpoint says about itself: how to count with it, and what made it."""
+        return checkpoint_meta(self.calibration)
+
 
 def finetune(
     folder: str | Path,
@@ -189,7 +194,7 @@ def save(trained: Trained, out: str | Path) -> None:
         classes=trained.class_map.get_classes(),
         img_size=trained.recipe.size,
         filename=str(out),
-        meta=checkpoint_meta(trained.calibration),
+        meta=trained.meta,
     )
 
 

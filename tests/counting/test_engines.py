@@ -60,7 +60,7 @@ def small(icevision, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def photos():
     """Rendered photos: square, tall, wide, and smaller than what the detector sees."""
-    first, second = (read_photo(path) for path in list_photos(ROOT / "data" / "not_labeled")[:2])
+    first, second = (read_photo(path) for path in list_photos(ROOT / "data" / "rendered")[:2])
     return [first, second[:, :700], first[300:700], second[100:400, 200:460]]
 
 
@@ -178,7 +178,7 @@ def test_families_find_what_icevision_finds(  # noqa: PLR0917
 def test_a_kept_export_counts_without_torch(small, photos):
     engines.load(small)
     assert len(list(small.parent.glob("small.pth.*.openvino"))) == 1
-    photo = str(list_photos(ROOT / "data" / "not_labeled")[0])
+    photo = str(list_photos(ROOT / "data" / "rendered")[0])
     program = (
         "import sys; from cellcount.counting.counter import Counter; "
         f"count = Counter({str(small)!r}).count({photo!r});"
@@ -278,7 +278,7 @@ def test_what_cannot_be_exported_is_counted_by_torch_and_said_once(
     assert "mmdet.yolox is no detector that can be exported" in capsys.readouterr().err
     counter = Counter(file)
     assert capsys.readouterr().err == ""
-    photo = list_photos(ROOT / "data" / "not_labeled")[0]
+    photo = list_photos(ROOT / "data" / "rendered")[0]
     assert counter.count(photo).n == (counter.find(photo).scores > 0.5).sum()
     with pytest.raises(CellCountError, match="Choose the engine torch"):
         Counter(file, engine="openvino")

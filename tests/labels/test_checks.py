@@ -257,5 +257,5 @@ def test_the_notebook_refuses_too():
 
 
 def test_bundled_and_real_photos_are_in_order(real_photos):
-    for folder in (ROOT / "data" / "labeled", real_photos):
+    for folder in (ROOT / "data" / "labeled", ROOT / "data" / "rendered", real_photos):
         assert check(folder).findings == []

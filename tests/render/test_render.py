@@ -222,40 +222,28 @@ def read_counts(folder):
 
 
 def test_the_bundled_photos_are_whole_and_small():
-    labeled = sorted((DATA / "labeled").glob("*.jpg"))
-    truth = read_counts(DATA / "not_labeled")
-    counts = [len(voc.read(path.with_suffix(".xml")).boxes) for path in labeled]
-
-    assert len(labeled) == 17
-    assert sorted(path.name for path in (DATA / "not_labeled").glob("*.jpg")) == [
-        name for name, _ in truth
-    ]
-    assert len(truth) == 8
+    rendered = sorted((DATA / "rendered").glob("*.jpg"))
+    counts = [len(voc.read(path.with_suffix(".xml")).boxes) for path in rendered]
+    assert len(rendered) == 6
     assert sum(path.stat().st_size for path in DATA.rglob("*")) < 4e6
-    assert all(20 <= count <= 140 for count in [*counts, *(count for _, count in truth)])
-    assert sum(count > 100 for count in counts) >= 2
-    assert min(counts) < 40
-    for path in labeled:
+    assert all(20 <= count <= 140 for count in counts)
+    assert max(counts) > 100 and min(counts) < 50
+    for path in rendered:
         with Image.open(path) as photo:
             assert photo.size == (1024, 1024)
         label = voc.read(path.with_suffix(".xml"))
         assert (label.filename, label.width, label.height) == (path.name, 1024, 1024)
 
 
-@pytest.mark.parametrize(
-    "name", ["labeled/rendered-0001-01.jpg", "not_labeled/rendered-0002-03.jpg"]
-)
+@pytest.mark.parametrize("name", ["rendered-0001-01.jpg", "rendered-0001-03.jpg"])
 def test_the_bundled_photos_come_from_their_seeds(name):
     """The true count of a photo is the one with which its pixels come out the same."""
-    path = DATA / name
+    path = DATA / "rendered" / name
     seed, i = (int(part) for part in path.stem.split("-")[1:])
-    if path.with_suffix(".xml").exists():
-        label = voc.read(path.with_suffix(".xml"))
-        corners = np.array([(b.xmin, b.ymin, b.xmax, b.ymax) for b in label.boxes])
-        photo = render_photo((seed, i), cells=len(corners))
-        np.testing.assert_array_equal(photo.boxes, corners)
-    else:
-        photo = render_photo((seed, i), cells=dict(read_counts(path.parent))[path.name])
+    label = voc.read(path.with_suffix(".xml"))
+    corners = np.array([(b.xmin, b.ymin, b.xmax, b.ymax) for b in label.boxes])
+    photo = render_photo((seed, i), cells=len(corners))
+    np.testing.assert_array_equal(photo.boxes, corners)
 
     stored = np.asarray(Image.open(io.BytesIO(path.read_bytes()))).astype(int)
     difference = abs(stored - photo.image).max(axis=2)
