@@ -48,6 +48,7 @@ from cellcount.errors import CellCountError
 
 LIKELY = 0.2  # Hundreds of boxes less likely than this add up to cells where there is only clutter.
 _FOLDS = 10
+_UNEXPLAINED = 50.0  # percent off on its own photos, from which a calibration is worth nothing
 _CORRECTION_SD = 0.25
 _PHOTO_SD = 0.1 * np.tan(np.pi / 2 * (np.arange(60) + 0.5) / 60)  # (60,), equal parts of the prior
 
@@ -114,6 +115,11 @@ class Calibration:
     def accuracy(self) -> CountAccuracy:
         """How right the counts of photos are that were left out of the learning."""
         return count_accuracy([one.n for one in self.held_out], self.labelled)
+
+    @property
+    def explains(self) -> bool:
+        """Whether it counts at least half of the cells right on the photos that taught it."""
+        return self.accuracy.share_off <= _UNEXPLAINED
 
     def count(self, scores: ArrayLike, level: float = 0.95) -> Estimate:
         """Count a photo from the scores (n,) of all its candidates.

@@ -132,12 +132,22 @@ def learn_all(
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
         bar.set_description("Training on all")
         model = _trained(parsed, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
+    return Trained(model, _calibrated(found), class_map, recipe)
+
+
+def _calibrated(found: Sequence[Prediction]) -> Calibration | None:
+    """What the predictions teach about counting; if that is little, it is said."""
     try:
         calibration = Calibration.learn([match(one) for one in found])
     except CellCountError as error:
         print(f"The detector is kept, but cannot count yet: {error}")
-        calibration = None
-    return Trained(model, calibration, class_map, recipe)
+        return None
+    if not calibration.explains:
+        print(
+            "The detector is kept, but without an interval: its counts of labelled photos that it "
+            f"had not seen were {calibration.accuracy.share_off:.0f} % off. Label more photos."
+        )
+    return calibration
 
 
 def cross_fit(

@@ -8,9 +8,15 @@ from cellcount.calibration.intervals import Calibration
 
 
 def checkpoint_meta(calibration: Calibration | None) -> dict[str, Any]:
-    """The meta of a checkpoint: :func:`provenance`, and what it has learned about counting."""
+    """The meta of a checkpoint: :func:`provenance`, and what it has learned about counting.
+
+    A calibration that does not explain its own photos is left out: boxes are counted then, above
+    the threshold that fits them best, and there is no interval.
+    """
     if calibration is None:
         return dict(provenance())
+    if not calibration.explains:
+        return {**provenance(), "threshold": calibration.threshold_f1}
     learned = {"threshold": calibration.threshold, "calibration": calibration.to_meta()}
     return {**provenance(), **learned}
 

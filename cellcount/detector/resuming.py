@@ -43,7 +43,10 @@ class Resumable(Callback):
         kept = torch.load(self.file, map_location="cpu", weights_only=True)
         if kept["plan"] == self._plan():
             self.learn.model.load_state_dict(kept["model"])
-            self.learn.opt.load_state_dict(kept["optimizer"])
+            # The rates are the schedule's to set.
+            self.learn.opt.load_state_dict(
+                {"state": kept["optimizer"], "hypers": self.learn.opt.hypers}
+            )
             self.done = kept["done"]
             print(f"The training that was stopped goes on after {self.done} of its epochs.")
 
@@ -61,7 +64,7 @@ class Resumable(Callback):
         state = {
             "plan": self._plan(),
             "model": self.learn.model.state_dict(),
-            "optimizer": self.learn.opt.state_dict(),
+            "optimizer": list(self.learn.opt.state_dict()["state"]),
             "done": self.learn.epoch + 1,
         }
         torch.save(state, part)

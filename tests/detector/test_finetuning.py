@@ -1,0 +1,173 @@
+"""Fine-tuning: all photos are learned from, calibration by who has not seen them, stops go on."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellcount.calibration.matching import Prediction
+from cellcount.counting.counter import Counter
+from cellcount.detector import finetuning, head_start, recipe
+from cellcount.detector.finetuning import finetune, folds_of, learn_all, recipe_for
+from cellcount.detector.recipe import Recipe
+from cellcount.errors import CellCountError
+from tests.conftest import ROOT
+
+SMALL = Recipe(size=96, angle=180, steps=8)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Epochs of one look at each photo, so that a training takes a second."""
+    monkeypatch.setattr(recipe, "_EPOCH", 1)
+    monkeypatch.setattr(finetuning, "_FEWEST", 1)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Five labelled photos of blood."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for photo in sorted((ROOT / "data" / "labeled").glob("*.png"))[:5]:
+        shutil.copy(photo, folder)
+        shutil.copy(photo.with_suffix(".xml"), folder)
+    return folder
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """The names of the photos of each training, in turn."""
+    seen = []
+    train = finetuning.trained
+
+    def noted(records, *args, **kwargs):
+        seen.append({Path(record.filepath).stem for record in records})
+        return train(records, *args, **kwargs)
+
+    monkeypatch.setattr(finetuning, "trained", noted)
+    return seen
+
+
+def _sees(monkeypatch, scores=None):
+    """Let every detector find the labels and some clutter; or so many labels, with these scores."""
+
+    def predict(_, records, __):
+        found = []
+        for record in records:
+            labels = np.array([box.xyxy for box in record.detection.bboxes], dtype=float)
+            boxes, given = np.vstack([labels, labels[:3] + 40]), scores
+            if given is None:
+                given = np.r_[np.linspace(0.5, 0.9, len(labels)), [0.1] * 3]
+            name = Path(record.filepath).name
+            found.append(Prediction(name, boxes[: len(given)], np.array(given), labels))
+        return found
+
+    monkeypatch.setattr(finetuning, "predict", predict)
+
+
+def test_all_are_learned_from_and_each_is_judged_by_who_has_not_seen_it(
+    short, photos, trainings, monkeypatch
+):
+    _sees(monkeypatch)
+    trained = learn_all(photos, recipe=SMALL)
+    names = {photo.stem for photo in photos.glob("*.png")}
+    *folds, last = trainings
+    assert last == names
+    left_out = [names - fold for fold in folds]
+    assert len(folds) == 3
+    assert sorted(name for fold in left_out for name in fold) == sorted(names)
+    assert len(trained.calibration.labelled) == 5
+    labelled = [xml.read_text().count("<object>") for xml in sorted(photos.glob("*.xml"))]
+    assert list(trained.calibration.labelled) == labelled
+
+
+def test_one_photo_is_judged_by_its_quarters(short, photos, trainings, monkeypatch):
+    _sees(monkeypatch)
+    (first, *_) = sorted(photos.glob("*.png"))
+    trained = learn_all(photos, photos=[first], recipe=SMALL)
+    assert [len(names) for names in trainings] == [2, 2, 1]
+    assert trainings[0].isdisjoint(trainings[1])
+    assert trainings[2] == {first.stem}
+    assert len(trained.calibration.labelled) == 4
+
+
+def test_stopped_training_goes_on_with_the_same_call(short, photos, tmp_path, monkeypatch):
+    out = tmp_path / "m.pth"
+    steps, stop = [], [3]
+    step = finetuning.trained
+
+    def stopped(*args, **kwargs):
+        if len(steps) == stop[0]:
+            raise KeyboardInterrupt
+        steps.append(kwargs["seed"])
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(finetuning, "trained", stopped)
+    _sees(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(photos, out, recipe=SMALL)
+    assert steps == [1, 2, 3] and not out.exists()
+    stop[0] = 10
+    finetune(photos, out, recipe=SMALL)
+    assert steps == [1, 2, 3, 0]  # what was trained is not trained again
+    assert out.exists() and not list(tmp_path.glob(".m-training*"))
+    # Other labels are another training.
+    stop[0] = 5
+    with pytest.raises(KeyboardInterrupt):
+        finetune(photos, out, recipe=SMALL)
+    xml = min(photos.glob("*.xml"))
+    xml.write_text(xml.read_text().replace("<xmin>0<", "<xmin>1<"))
+    stop[0] = 20
+    finetune(photos, out, recipe=SMALL)
+    assert steps[5:] == [1, 2, 3, 0]
+
+
+def test_detector_that_has_found_nothing_is_kept_and_says_so(
+    short, photos, tmp_path, capsys, monkeypatch
+):
+    _sees(monkeypatch, [])
+    out = finetune(photos, tmp_path / "m.pth", recipe=SMALL)
+    assert "kept, but cannot count yet" in capsys.readouterr().out
+    with pytest.raises(CellCountError, match="threshold"):
+        Counter(out)
+    assert Counter(out, threshold=0.99).count(min(photos.glob("*.png"))).n == 0
+
+
+def test_calibration_that_explains_nothing_is_not_written(
+    short, photos, tmp_path, capsys, monkeypatch
+):
+    """As of three photos of nuclei, of which one had no box: every photo was counted 0 (0 to 1)."""
+    _sees(monkeypatch, [0.06, 0.055])
+    out = finetune(photos, tmp_path / "m.pth", recipe=SMALL)
+    assert "without an interval" in capsys.readouterr().out
+    counter = Counter(out)
+    assert counter.calibration is None
+    assert counter.threshold < 0.06
+
+
+def test_slow_computer_takes_fewer_steps(short, photos, monkeypatch, trainings):
+    monkeypatch.setattr(finetuning, "seconds_a_step", lambda *_: 2.0)
+    _sees(monkeypatch)
+    trained = learn_all(photos, recipe=replace(SMALL, steps=600), minutes=1)
+    assert trained.recipe.steps == int(60 / 2.0 / (1 + 0.5 * 3))
+
+
+def test_head_start_is_taken_only_where_it_finds_the_cells(icevision, labelled_photos):
+    assert not recipe_for(ROOT / "data" / "labeled").head_start
+    assert recipe_for(labelled_photos).head_start
+
+
+def test_head_start_of_no_box_is_of_no_use():
+    nothing = Prediction("a", np.empty((0, 4)), np.empty(0), np.array([[0, 0, 9, 9]]))
+    assert not head_start.of_use([nothing])
+
+
+@pytest.mark.parametrize(
+    ("photos", "sizes"), [(1, [1, 1]), (2, [1, 1]), (3, [1] * 3), (7, [3, 2, 2])]
+)
+def test_folds_share_the_photos(photos, sizes):
+    folds = folds_of(photos, seed=5)
+    assert [len(fold) for fold in folds] == sizes
+    assert sorted(i for fold in folds for i in fold) == list(range(max(photos, 2)))
