@@ -118,6 +118,5 @@ def _download(addresses: list[str], target: Path) -> None:
     raise BridgeError(
         f"The weights cannot be downloaded: get {' or '.join(addresses)} on another computer "
         f"and save it as {target.absolute()} on this one ({'; '.join(reasons)}). "
-        "A computer without internet can train VFNet on the backbone efficientnet_lite0_fpn, whose "
-        "weights are installed, or any other detector with pretrained=False."
+        "Without them, any detector can be trained with pretrained=False."
     )
