@@ -118,5 +118,5 @@ def _download(addresses: list[str], target: Path) -> None:
     raise BridgeError(
         f"The weights cannot be downloaded: get {' or '.join(addresses)} on another computer "
         f"and save it as {target.absolute()} on this one ({'; '.join(reasons)}). "
-        "Without them, any detector can be trained with pretrained=False."
+        "A computer without internet can train any detector with pretrained=False."
     )
