@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from PyQt5.QtWidgets import QMessageBox
 
+from cellcount.files import replacing
 from cellcount.labelling.labelimg.boxes import UNCONFIRMED, is_damaged, kept_name
 from cellcount.labelling.labelimg.mended import mend
 from icevision_bridge.patches import Mending
@@ -34,15 +35,10 @@ def writing_loses_what_was_there() -> Mending:
         root = self.gen_xml()
         self.append_objects(root)
         ElementTree.indent(root, "\t")
-        text = ElementTree.tostring(root, encoding="utf-8") + b"\n"
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.write_bytes(text)
+        with replacing(target) as part:
+            part.write_bytes(ElementTree.tostring(root, encoding="utf-8") + b"\n")
             if target.exists() and is_damaged(target):
                 target.rename(kept_name(target))
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
 
     writer.gen_xml, writer.save = gen_marked_xml, save
 
