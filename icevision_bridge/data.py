@@ -1,11 +1,10 @@
 """IceVision 0.12's Dataset: each photo is decoded once, at the size that its transforms want."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.patches import loaded, patch
+from icevision_bridge.patches import Mending, patch
 
 # What may stand before the resizing, which gives the same behind it: turns and flips.
 _TURNS = {"HorizontalFlip", "RandomRotate90", "Transpose", "VerticalFlip"}
@@ -27,11 +26,10 @@ _BOXED = {
     "icevision.data.dataset",
     library="icevision",
     breaks="it decodes and shrinks a photo each time it is asked for it, so a GPU waits for that",
-    until="IceVision is released again",
 )
-def photos_are_decoded_again_and_again() -> Iterator[None]:
-    yield
-    dataset = loaded("icevision.data.dataset").Dataset
+def photos_are_decoded_again_and_again() -> Mending:
+    module = yield
+    dataset = module.Dataset
     start, get = dataset.__init__, dataset.__getitem__
 
     @wraps(start)

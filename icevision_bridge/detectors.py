@@ -1,13 +1,11 @@
 """How IceVision builds mmdet's detectors: weights to start from, the cap on counts, image sizes."""
 
-from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from icevision_bridge.patches import loaded, patch
+from icevision_bridge.patches import Mending, patch
 
-UNTIL = "IceVision is released again"
 # More cells than a photo can show apart; what is cut off beyond it is below any threshold.
 _MOST_BOXES = 5000
 # A second stage looks at each proposal, which takes a CPU a millisecond.
@@ -22,10 +20,9 @@ _CANDIDATES = {"nms_pre": 20000, "corner_topk": 1000, "top_k": 1000}
     "icevision.models.mmdet.utils",
     library="icevision",
     breaks="counts stop at 100; weights are fetched unchecked; pretrained=False fetches some too",
-    until=UNTIL,
 )
-def counts_stop_at_100() -> Iterator[None]:
-    yield
+def counts_stop_at_100() -> Mending:
+    module = yield
     from mmcv import Config
 
     def create_model_config(
@@ -54,7 +51,7 @@ def counts_stop_at_100() -> Iterator[None]:
             cfg.merge_from_dict(cfg_options)
         return cfg, weights
 
-    loaded("icevision.models.mmdet.utils").create_model_config = create_model_config
+    module.create_model_config = create_model_config
 
 
 def uncap(model: Any) -> None:
@@ -109,13 +106,11 @@ def drop_downloads(model: Any) -> None:
     "icevision.models.mmdet.common.utils",
     library="icevision",
     breaks="it prints which COCO classes do not fit the user's, which is how fine-tuning begins",
-    until=UNTIL,
 )
-def other_classes_are_reported() -> Iterator[None]:
-    yield
+def other_classes_are_reported() -> Mending:
+    module = yield
     import logging
 
-    module = loaded("icevision.models.mmdet.common.utils")
     load_checkpoint = module.load_checkpoint
     unheard = logging.getLogger("icevision_bridge.unheard")
     unheard.addHandler(logging.NullHandler())
@@ -133,12 +128,11 @@ def other_classes_are_reported() -> Iterator[None]:
     breaks="weights lie in an order that costs a CPU, and a GPU with autocast, a third more time",
     until="torch chooses the order itself",
 )
-def channels_come_first() -> Iterator[None]:
-    yield
+def channels_come_first() -> Mending:
+    module = yield
     import torch
     from mmdet.models.backbones.hourglass import HourglassNet
 
-    module = loaded("icevision.models.mmdet.common.utils")
     build_model = module.build_model
 
     @wraps(build_model)
@@ -156,17 +150,15 @@ def channels_come_first() -> Iterator[None]:
     "icevision.models.mmdet.common.utils",
     library="icevision",
     breaks="images of a size that a detector cannot take fail in the midst of its layers",
-    until=UNTIL,
 )
-def sizes_are_not_checked() -> Iterator[None]:
-    yield
+def sizes_are_not_checked() -> Mending:
+    module = yield
     from mmdet.models.backbones.hourglass import HourglassNet
     from mmdet.models.backbones.ssd_vgg import SSDVGG
     from mmdet.models.detectors.yolox import YOLOX
 
     from icevision_bridge.sizes import watch_size
 
-    module = loaded("icevision.models.mmdet.common.utils")
     build_model = module.build_model
 
     @wraps(build_model)

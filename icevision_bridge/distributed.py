@@ -5,11 +5,10 @@ their gradients. mmdet divides its losses by the number of cells on all cards, s
 photo each take the same step as one card with both.
 """
 
-from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.patches import loaded, patch
+from icevision_bridge.patches import Mending, patch
 
 
 @patch(
@@ -19,11 +18,10 @@ from icevision_bridge.patches import loaded, patch
     "training starts end it, for they are waited for",
     until="fastai sends it on the learner's device",
 )
-def processes_have_cuda() -> Iterator[None]:
-    yield
+def processes_have_cuda() -> Mending:
+    module = yield
     import torch
 
-    module = loaded("fastai.distributed")
     before_fit = module.DistributedTrainer.before_fit
 
     def broadcast(self: Any, numbers: list[int], rank: int) -> list[int]:
@@ -44,13 +42,12 @@ def processes_have_cuda() -> Iterator[None]:
     "icevision.models.mmdet.fastai.callbacks",
     library="icevision",
     breaks="validation asks the wrapper that spreads a detector over processes for its predictions",
-    until="IceVision is released again",
 )
-def wrapped_models_do_not_predict() -> Iterator[None]:
-    yield
+def wrapped_models_do_not_predict() -> Mending:
+    callbacks = yield
     from torch.nn.parallel import DistributedDataParallel
 
-    callback = loaded("icevision.models.mmdet.fastai.callbacks").MMDetectionCallback
+    callback = callbacks.MMDetectionCallback
     after_loss = callback.after_loss
 
     @wraps(after_loss)
@@ -70,13 +67,12 @@ def wrapped_models_do_not_predict() -> Iterator[None]:
     "icevision.engines.fastai.adapters.fastai_metric_adapter",
     library="icevision",
     breaks="a metric judges the share of the photos that its own process has seen",
-    until="IceVision is released again",
 )
-def metrics_see_a_share() -> Iterator[None]:
-    yield
+def metrics_see_a_share() -> Mending:
+    module = yield
     from torch import distributed
 
-    adapter = loaded("icevision.engines.fastai.adapters.fastai_metric_adapter").FastaiMetricAdapter
+    adapter = module.FastaiMetricAdapter
 
     def reset(self: Any) -> None:
         self.seen = set()

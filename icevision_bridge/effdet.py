@@ -1,16 +1,14 @@
 """EfficientDet: effdet 0.4 under IceVision, with its weights, its sizes and its caps on counts."""
 
-from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from icevision_bridge.errors import BridgeError
 from icevision_bridge.mmcv import load_weights
-from icevision_bridge.patches import loaded, overlay, patch
+from icevision_bridge.patches import Mending, overlay, patch
 from icevision_bridge.sizes import checked_size, watch_size
 
-UNTIL = "IceVision is released again"
 _FAMILY = "EfficientDet"
 # Stride of the coarsest feature map: effdet puts its anchors where a multiple of it has them.
 _MULTIPLE = 128
@@ -31,9 +29,9 @@ _NOTHING = 1e-9
     breaks="it has no d6, d7 and d7x but with tf_ before, which IceVision lists",
     until="effdet has them",
 )
-def largest_are_missing() -> Iterator[None]:
-    yield
-    configs = loaded("effdet.config.model_config").efficientdet_model_param_dict
+def largest_are_missing() -> Mending:
+    module = yield
+    configs = module.efficientdet_model_param_dict
     for size in ("d6", "d7", "d7x"):
         name, twin = f"efficientdet_{size}", configs[f"tf_efficientdet_{size}"]
         # So d4 and d5, which effdet has, differ from theirs.
@@ -50,11 +48,10 @@ def largest_are_missing() -> Iterator[None]:
     "where an image has less",
     until="effdet drops unlikely candidates by score",
 )
-def candidates_stop_at_5000() -> Iterator[None]:
-    yield
+def candidates_stop_at_5000() -> Mending:
+    module = yield
     import torch
 
-    module = loaded("effdet.bench")
     post_process = module._post_process
 
     def keep_likely(
@@ -79,8 +76,8 @@ def candidates_stop_at_5000() -> Iterator[None]:
     breaks="weights are fetched unchecked and may run code; a model without any stays random",
     until="effdet checks its weights",
 )
-def weights_are_fetched_unchecked() -> Iterator[None]:
-    yield
+def weights_are_fetched_unchecked() -> Mending:
+    module = yield
 
     def load_checked(model: Any, url: str) -> None:
         from icevision_bridge.weights import find_weights
@@ -94,18 +91,16 @@ def weights_are_fetched_unchecked() -> Iterator[None]:
         path = find_weights(url, Path("checkpoints") / "efficientdet")
         model.load_state_dict(load_weights(path))
 
-    loaded("effdet.factory").load_pretrained = load_checked
+    module.load_pretrained = load_checked
 
 
 @patch(
     "icevision.models.ross.efficientdet.model",
     library="icevision",
     breaks="counts stop at 100; pretrained=False fetches weights; a wrong img_size fails obscurely",
-    until=UNTIL,
 )
-def counts_stop_at_100() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.ross.efficientdet.model")
+def counts_stop_at_100() -> Mending:
+    module = yield
     build, unwrap_bench = module.model, module.unwrap_bench
 
     @wraps(build)
@@ -124,11 +119,9 @@ def counts_stop_at_100() -> Iterator[None]:
     "icevision.models.ross.efficientdet.dataloaders",
     library="icevision",
     breaks="a photo without cells teaches the first anchor a box without size",
-    until=UNTIL,
 )
-def no_cell_is_a_box() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.ross.efficientdet.dataloaders")
+def no_cell_is_a_box() -> Mending:
+    module = yield
     process = module.process_train_record
 
     def leave_stand_in_out(record: Any) -> tuple[Any, Any, Any]:
@@ -143,11 +136,9 @@ def no_cell_is_a_box() -> Iterator[None]:
     "icevision.models.ross.efficientdet.prediction",
     library="icevision",
     breaks="effdet fills its answer up with boxes of nothing, which pass a threshold of 0",
-    until=UNTIL,
 )
-def answers_are_filled_up() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.ross.efficientdet.prediction")
+def answers_are_filled_up() -> Mending:
+    module = yield
     convert = module.convert_raw_predictions
 
     @wraps(convert)
@@ -165,9 +156,8 @@ def answers_are_filled_up() -> Iterator[None]:
     breaks="metrics get every box there is room for, which takes COCO's evaluation seconds a photo",
     until="never: there is more room for boxes than IceVision left",
 )
-def metrics_get_all() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.ross.efficientdet.fastai.callbacks")
+def metrics_get_all() -> Mending:
+    module = yield
     efficientdet = module.efficientdet
 
     def convert_best(batch: Any, raw_preds: Any, **kwargs: Any) -> Any:

@@ -1,12 +1,9 @@
 """IceVision 0.12: in which mode a network is when it predicts, and when its loss is validated."""
 
-from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.patches import loaded, patch
-
-UNTIL = "IceVision is released again"
+from icevision_bridge.patches import Mending, patch
 
 
 def _predicting(module: str) -> None:
@@ -15,11 +12,9 @@ def _predicting(module: str) -> None:
         library="icevision",
         breaks="predictions come from the network as training left it, in which VFNet hands out "
         "its first guess at each box and a U-Net normalises by the photo, or leave it changed",
-        until=UNTIL,
     )
-    def predictions_depend_on_training() -> Iterator[None]:
-        yield
-        prediction = loaded(module)
+    def predictions_depend_on_training() -> Mending:
+        prediction = yield
         predict_batch = prediction._predict_batch
 
         @wraps(predict_batch)
@@ -52,13 +47,12 @@ for _family in (
     library="icevision",
     breaks="batch norms learn from the validation photos, as torchvision gives losses in training "
     "mode only",
-    until=UNTIL,
 )
-def validation_trains_batch_norms() -> Iterator[None]:
-    yield
+def validation_trains_batch_norms() -> Mending:
+    module = yield
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    callback = loaded("icevision.models.torchvision.fastai.callbacks").RCNNCallback
+    callback = module.RCNNCallback
     after_loss = callback.after_loss
 
     def give_losses_only(self: Any) -> None:

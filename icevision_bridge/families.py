@@ -1,21 +1,15 @@
 """What single families of mmdet's detectors lack in IceVision."""
 
-from collections.abc import Iterator
-
-from icevision_bridge.patches import loaded, patch
-
-UNTIL = "IceVision is released again"
+from icevision_bridge.patches import Mending, patch
 
 
 @patch(
     "icevision.models.mmdet.common.bbox.dataloaders",
     library="icevision",
     breaks="Sparse R-CNN is not told the photo's shape, which it asks for when it predicts",
-    until=UNTIL,
 )
-def shape_is_not_told() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.mmdet.common.bbox.dataloaders")
+def shape_is_not_told() -> Mending:
+    module = yield
     img_meta = module._img_meta
     module._img_meta = lambda record: {**img_meta(record), "ori_shape": record.img.shape}
 
@@ -24,9 +18,8 @@ def shape_is_not_told() -> Iterator[None]:
     "icevision.models.mmdet.utils",
     library="icevision",
     breaks="SSDLite cannot be trained: its MobileNetV2 names its layers unlike a ResNet",
-    until=UNTIL,
 )
-def mobilenet_has_other_names() -> Iterator[None]:
+def mobilenet_has_other_names() -> Mending:
     yield
     from mmdet.models.backbones.mobilenet_v2 import MobileNetV2
     from torch import nn
@@ -40,11 +33,9 @@ def mobilenet_has_other_names() -> Iterator[None]:
     "icevision.models.mmdet.models.deformable_detr.backbones.resnet_fpn",
     library="icevision",
     breaks="the name refine_r50_16x2_50e_coco gives the two-stage model",
-    until=UNTIL,
 )
-def refining_is_two_stage() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.mmdet.models.deformable_detr.backbones.resnet_fpn")
+def refining_is_two_stage() -> Mending:
+    module = yield
     name = "deformable_detr_refine_r50_16x2_50e_coco"
     module.refine_r50_16x2_50e_coco = module.MMDetDeformableDetrBackboneConfig(
         config_path=module.base_config_path / f"{name}.py",
@@ -56,10 +47,9 @@ def refining_is_two_stage() -> Iterator[None]:
     "icevision.models.mmdet.models.cornernet",
     library="icevision",
     breaks="CornerNet has no backbone, though mmdet's recipe for one is there",
-    until=UNTIL,
 )
-def cornernet_has_no_backbone() -> Iterator[None]:
-    yield
+def cornernet_has_no_backbone() -> Mending:
+    module = yield
     from types import SimpleNamespace
 
     from icevision.models.mmdet.utils import MMDetBackboneConfig, mmdet_configs_path
@@ -71,6 +61,4 @@ def cornernet_has_no_backbone() -> Iterator[None]:
         weights_url="https://download.openmmlab.com/mmdetection/v2.0/cornernet/"
         f"{name}/{name}_20200825_150618-79b44c30.pth",
     )
-    loaded("icevision.models.mmdet.models.cornernet").backbones = SimpleNamespace(
-        hourglass104_mstest_8x6_210e_coco=hourglass
-    )
+    module.backbones = SimpleNamespace(hourglass104_mstest_8x6_210e_coco=hourglass)

@@ -1,9 +1,8 @@
 """fastai 2.8: what it prints on a machine without a GPU."""
 
 import warnings
-from collections.abc import Iterator
 
-from icevision_bridge.patches import patch
+from icevision_bridge.patches import Mending, patch
 
 
 @patch(
@@ -12,6 +11,6 @@ from icevision_bridge.patches import patch
     breaks="torch warns at every epoch that it pins no memory where there is no GPU",
     until="fastai asks for it only where there is a GPU",
 )
-def no_gpu_is_no_news() -> Iterator[None]:
+def no_gpu_is_no_news() -> Mending:
     yield
     warnings.filterwarnings("ignore", message=".*pin_memory.*", category=UserWarning)

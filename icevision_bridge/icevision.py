@@ -3,16 +3,14 @@
 import glob
 import logging
 import sys
-from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from icevision_bridge.errors import BridgeError
 from icevision_bridge.fonts import default_font
-from icevision_bridge.patches import lend, loaded, patch
+from icevision_bridge.patches import Mending, lend, patch
 
-UNTIL = "IceVision is released again"
 # IceVision's INFO lines tell which function runs; its own AUTOFIX reports stand at 25.
 _AUTOFIX_LEVEL = 25
 
@@ -21,11 +19,9 @@ _AUTOFIX_LEVEL = 25
     "icevision.utils.logger_utils",
     library="icevision",
     breaks="it logs which function runs, in colours, between the outputs of a notebook",
-    until=UNTIL,
 )
-def every_call_is_logged() -> Iterator[None]:
-    yield
-    module = loaded("icevision.utils.logger_utils")
+def every_call_is_logged() -> Mending:
+    module = yield
 
     def logger_default_config() -> None:
         module.logger.remove()
@@ -39,28 +35,26 @@ def every_call_is_logged() -> Iterator[None]:
     "icevision.visualize.utils",
     library="icevision",
     breaks="it downloads a font while it is imported, and keeps an error page as the font",
-    until=UNTIL,
 )
-def font_is_downloaded() -> Iterator[None]:
-    yield
-    loaded("icevision.visualize.utils").get_default_font = default_font
+def font_is_downloaded() -> Mending:
+    module = yield
+    module.get_default_font = default_font
 
 
 @patch(
     "icevision.models.mmdet.download_configs",
     library="icevision",
     breaks="it downloads mmdet's configuration files while it is imported; mmdet ships them",
-    until=UNTIL,
 )
-def configs_are_downloaded() -> Iterator[None]:
-    yield
+def configs_are_downloaded() -> Mending:
+    module = yield
 
     def shipped_configs() -> Path:
         import mmdet
 
         return Path(mmdet.__file__).parent / ".mim" / "configs"
 
-    loaded("icevision.models.mmdet.download_configs").download_mmdet_configs = shipped_configs
+    module.download_mmdet_configs = shipped_configs
 
 
 def _turtle(module: str) -> None:
@@ -68,9 +62,8 @@ def _turtle(module: str) -> None:
         module,
         library="icevision",
         breaks="it imports Python's turtle by mistake, which opens tkinter; Debian leaves that out",
-        until=UNTIL,
     )
-    def turtle_draws_nothing_here() -> Iterator[None]:
+    def turtle_draws_nothing_here() -> Mending:
         with lend("turtle", instead=True, back=None):
             yield
 
@@ -83,13 +76,10 @@ for _stages in ("single_stage", "two_stage"):
     "icevision.utils.imageio",
     library="icevision",
     breaks="sizes are upright for two of the four quarter-turned EXIF orientations",
-    until=UNTIL,
 )
-def sizes_are_not_upright() -> Iterator[None]:
-    yield
+def sizes_are_not_upright() -> Mending:
+    module = yield
     from PIL import ExifTags, Image
-
-    module = loaded("icevision.utils.imageio")
 
     def upright_size(filepath: Any) -> Any:
         with Image.open(filepath) as photo:
@@ -103,11 +93,9 @@ def sizes_are_not_upright() -> Iterator[None]:
     "icevision.data.record_collection",
     library="icevision",
     breaks="parse(show_pbar=False) shows a progress bar all the same",
-    until=UNTIL,
 )
-def bar_cannot_be_hidden() -> Iterator[None]:
-    yield
-    module = loaded("icevision.data.record_collection")
+def bar_cannot_be_hidden() -> Mending:
+    module = yield
     autofix_records = module.autofix_records
     # It takes a millisecond a photo; the bar that counts is the one of reading the labels.
     module.autofix_records = lambda records: autofix_records(records, show_pbar=False)
@@ -117,14 +105,12 @@ def bar_cannot_be_hidden() -> Iterator[None]:
     "icevision.parsers.voc_parser",
     library="icevision",
     breaks="it trusts the photo's name and size in the XML, and lets an XML build what it likes",
-    until=UNTIL,
 )
-def xml_is_trusted() -> Iterator[None]:
-    yield
+def xml_is_trusted() -> Mending:
+    module = yield
     import defusedxml.ElementTree
     from icevision.utils.imageio import get_img_size
 
-    module = loaded("icevision.parsers.voc_parser")
     module.ET = defusedxml.ElementTree
     parser = module.VOCBBoxParser
     prepare = parser.prepare
@@ -175,13 +161,11 @@ def xml_is_trusted() -> Iterator[None]:
     library="icevision",
     breaks="end2end_detect swaps width and height, ignores EXIF and rounds boxes to pixels of the "
     "shrunken image",
-    until=UNTIL,
 )
-def boxes_are_rounded_small() -> Iterator[None]:
-    yield
+def boxes_are_rounded_small() -> Mending:
+    module = yield
     from PIL import ImageOps
 
-    module = loaded("icevision.models.inference")
     detect = module._end2end_detect
 
     def exact_box(
@@ -218,11 +202,9 @@ def boxes_are_rounded_small() -> Iterator[None]:
     "icevision.data.convert_records_to_coco_style",
     library="icevision",
     breaks="COCOMetric looks at the 100 best boxes of a photo only",
-    until=UNTIL,
 )
-def metric_stops_at_100() -> Iterator[None]:
-    yield
-    module = loaded("icevision.data.convert_records_to_coco_style")
+def metric_stops_at_100() -> Mending:
+    module = yield
 
     class UncappedCOCOeval(module.COCOeval):  # type: ignore[name-defined,misc]
         """COCO's evaluation with room for every box that a photo has."""
@@ -257,11 +239,9 @@ def metric_stops_at_100() -> Iterator[None]:
     library="icevision",
     breaks="an interrupted save leaves half a checkpoint; one that is missing or does not fit is "
     "reported obscurely, or not",
-    until=UNTIL,
 )
-def checkpoints_are_half_written() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.checkpoint")
+def checkpoints_are_half_written() -> Mending:
+    module = yield
     save, load = module.save_checkpoint, module.model_from_checkpoint
 
     def save_whole(model: Any, filename: str | Path, **kwargs: Any) -> None:

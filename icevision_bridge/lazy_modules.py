@@ -3,7 +3,6 @@
 import gc
 import inspect
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from types import ModuleType
@@ -11,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 from icevision_bridge.lazy import called_lazily, loaded_lazily
-from icevision_bridge.patches import lend, loaded, overlay, patch
+from icevision_bridge.patches import Mending, lend, overlay, patch
 
 UNTIL = "IceVision loads what it works with when it is asked for"
 _LIBRARIES = (
@@ -42,7 +41,7 @@ _FAMILIES = {
     "for garbage again and again: it takes twice as long to load as need be",
     until=UNTIL,
 )
-def every_library_is_loaded() -> Iterator[None]:
+def every_library_is_loaded() -> Mending:
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -61,7 +60,7 @@ def every_library_is_loaded() -> Iterator[None]:
     "back to make up for what YOLOv5 does to them",
     until=UNTIL,
 )
-def every_detector_is_loaded() -> Iterator[None]:
+def every_detector_is_loaded() -> Mending:
     from icevision.soft_dependencies import SoftDependencies
 
     homes = {
@@ -70,8 +69,7 @@ def every_detector_is_loaded() -> Iterator[None]:
         if getattr(SoftDependencies, library)
     }
     with mock.patch.multiple(SoftDependencies, effdet=False, sahi=False, yolov5=False):
-        yield
-    module = loaded("icevision.models")
+        module = yield
 
     def load_family(name: str) -> ModuleType:
         if name not in homes:
@@ -89,7 +87,7 @@ def every_detector_is_loaded() -> Iterator[None]:
     breaks="it takes charge of how Matplotlib draws, so that a notebook shows no plot any more",
     until="yolov5-icevision leaves global settings alone",
 )
-def drawing_is_reconfigured() -> Iterator[None]:
+def drawing_is_reconfigured() -> Mending:
     import matplotlib
 
     with mock.patch.multiple(matplotlib, rc=lambda *_, **__: None, use=lambda *_: None):
@@ -109,7 +107,7 @@ def _hardly_called(module: str, library: str, what: str, needed: dict[str, list[
         until=f"{library} imports that where it is called",
         optional=True,
     )
-    def hardly_called_is_loaded() -> Iterator[None]:
+    def hardly_called_is_loaded() -> Mending:
         with ExitStack() as stack:
             for home, names in needed.items():
                 functions = {name: called_lazily(home, name) for name in names}
@@ -147,26 +145,24 @@ _hardly_called(
     until="torch.compiler.disable loads it when it is needed",
     optional=True,
 )
-def compiler_is_loaded_to_be_disabled() -> Iterator[None]:
+def compiler_is_loaded_to_be_disabled() -> Mending:
     from torch import _compile
 
-    yield
+    module = yield
     # What torch itself takes for this.
-    loaded("timm.layers.typing").disable_compiler = _compile._disable_dynamo
+    module.disable_compiler = _compile._disable_dynamo
 
 
 @patch(
     "mmcv.utils.registry",
     library="mmcv",
-    versions="<2",
     breaks="it looks through the files of all modules to learn which one it is called from",
-    until="IceVision runs on mmcv 2",
     optional=True,
 )
-def callers_are_searched_for() -> Iterator[None]:
-    yield
+def callers_are_searched_for() -> Mending:
+    module = yield
 
     def module_of(frame: Any) -> ModuleType:
         return sys.modules[frame.f_globals["__name__"]]
 
-    loaded("mmcv.utils.registry").inspect = overlay(inspect, getmodule=module_of)
+    module.inspect = overlay(inspect, getmodule=module_of)

@@ -3,24 +3,21 @@
 A copy from pinned memory runs beside the computation. On the CPU nothing here changes anything.
 """
 
-from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.patches import loaded, patch
+from icevision_bridge.patches import Mending, patch
 
 
 @patch(
     "icevision.engines.fastai.adapters.convert_dataloader_to_fastai",
     library="icevision",
     breaks="loaders lose persistent_workers and timeout, and pin no memory for a graphics card",
-    until="IceVision is released again",
 )
-def loaders_are_half_converted() -> Iterator[None]:
-    yield
+def loaders_are_half_converted() -> Mending:
+    module = yield
     from torch.utils.data import DataLoader
 
-    module = loaded("icevision.engines.fastai.adapters.convert_dataloader_to_fastai")
     convert = module.convert_dataloaders_to_fastai
 
     @wraps(convert)
@@ -46,11 +43,10 @@ def loaders_are_half_converted() -> Iterator[None]:
     breaks="the training waits for each batch to be copied to the graphics card",
     until="fastai copies without waiting",
 )
-def copies_are_waited_for() -> Iterator[None]:
-    yield
+def copies_are_waited_for() -> Mending:
+    module = yield
     import torch
 
-    module = loaded("fastai.data.load")
     to_device = module.to_device
 
     def to_device_beside(batch: Any, device: Any = None) -> Any:
@@ -64,12 +60,10 @@ def copies_are_waited_for() -> Iterator[None]:
 @patch(
     "mmdet.models.detectors.base",
     library="mmdet",
-    versions="<3",
     breaks="each part of the loss is waited for, and averaged over all cards, only to be logged",
-    until="IceVision runs on mmdet 3",
 )
-def losses_are_fetched_one_by_one() -> Iterator[None]:
-    yield
+def losses_are_fetched_one_by_one() -> Mending:
+    module = yield
     import torch
 
     def parse_losses(self: Any, losses: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -81,4 +75,4 @@ def losses_are_fetched_one_by_one() -> Iterator[None]:
         loss = torch.stack([value for name, value in parts.items() if "loss" in name]).sum()
         return loss, {name: value.detach() for name, value in {**parts, "loss": loss}.items()}
 
-    loaded("mmdet.models.detectors.base").BaseDetector._parse_losses = parse_losses
+    module.BaseDetector._parse_losses = parse_losses

@@ -1,13 +1,11 @@
 """IceVision 0.12's masks and key points, and how they are judged."""
 
-from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
 from icevision_bridge.errors import BridgeError
-from icevision_bridge.patches import loaded, patch
+from icevision_bridge.patches import Mending, patch
 
-UNTIL = "IceVision is released again"
 _VOID = 255
 # The cap under which COCO's evaluation looks key points up, and the points it knows: a body's.
 _COCO_CAP, _COCO_POINTS = 20, 17
@@ -29,14 +27,13 @@ _KEY_POINT_LOGS = (
     "icevision.core.mask",
     library="icevision",
     breaks="a Pascal VOC mask loses its last object where no border is drawn",
-    until=UNTIL,
 )
-def objects_are_taken_for_void() -> Iterator[None]:
-    yield
+def objects_are_taken_for_void() -> Mending:
+    module = yield
     import numpy as np
     from PIL import Image
 
-    masks = loaded("icevision.core.mask").VocMaskFile
+    masks = module.VocMaskFile
     to_mask = masks.to_mask
 
     @wraps(to_mask)
@@ -55,11 +52,9 @@ def objects_are_taken_for_void() -> Iterator[None]:
     "icevision.data.convert_records_to_coco_style",
     library="icevision",
     breaks="COCOMetric offers to judge key points, but hands none over; it stops at 20 objects",
-    until=UNTIL,
 )
-def key_points_are_not_handed_over() -> Iterator[None]:
-    yield
-    module = loaded("icevision.data.convert_records_to_coco_style")
+def key_points_are_not_handed_over() -> Mending:
+    module = yield
     convert = module.convert_record_to_coco_annotations
 
     def convert_with_key_points(record: Any) -> dict[str, list[Any]]:
@@ -107,11 +102,9 @@ def _refuse_other_points(annotations: Any) -> None:
     "icevision.metrics.coco_metric.coco_metric",
     library="icevision",
     breaks="COCOMetric takes COCO's ten numbers on key points for twelve on boxes",
-    until=UNTIL,
 )
-def key_points_have_ten_numbers() -> Iterator[None]:
-    yield
-    module = loaded("icevision.metrics.coco_metric.coco_metric")
+def key_points_have_ten_numbers() -> Mending:
+    module = yield
     finalize = module.COCOMetric.finalize
 
     @wraps(finalize)

@@ -3,24 +3,19 @@
 import logging
 import pickle
 import warnings
-from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
 from icevision_bridge.errors import BridgeError
-from icevision_bridge.patches import loaded, overlay, patch
-
-UNTIL = "IceVision runs on mmcv 2"
+from icevision_bridge.patches import Mending, overlay, patch
 
 
 @patch(
     "mmcv",
     library="mmcv",
-    versions="<2",
     breaks="it announces, at every start, a release of 2023",
-    until=UNTIL,
 )
-def release_is_announced() -> Iterator[None]:
+def release_is_announced() -> Mending:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="On January 1, 2023", category=UserWarning)
         yield
@@ -29,13 +24,10 @@ def release_is_announced() -> Iterator[None]:
 @patch(
     "mmcv.utils.logging",
     library="mmcv",
-    versions="<2",
     breaks="building a model logs hundreds of lines on how each layer was initialised",
-    until=UNTIL,
 )
-def layers_are_logged() -> Iterator[None]:
-    yield
-    module = loaded("mmcv.utils.logging")
+def layers_are_logged() -> Mending:
+    module = yield
     get_logger = module.get_logger
 
     @wraps(get_logger)
@@ -50,11 +42,9 @@ def layers_are_logged() -> Iterator[None]:
 @patch(
     "mmcv.ops",
     library="mmcv",
-    versions="<2",
     breaks="its operators are compiled code, built for torch <= 2.4 and Python <= 3.11 only",
-    until=UNTIL,
 )
-def operators_are_not_compiled() -> Iterator[None]:
+def operators_are_not_compiled() -> Mending:
     from icevision_bridge import ops
 
     ops.install()
@@ -65,15 +55,13 @@ def operators_are_not_compiled() -> Iterator[None]:
 @patch(
     "mmcv.runner.checkpoint",
     library="mmcv",
-    versions="<2",
     breaks="it loads whatever a pickle builds, so a checkpoint file could run any code",
-    until=UNTIL,
 )
-def checkpoints_can_run_code() -> Iterator[None]:
+def checkpoints_can_run_code() -> Mending:
     import torch
 
-    yield
-    vars(loaded("mmcv.runner.checkpoint"))["torch"] = overlay(torch, load=load_weights)
+    module = yield
+    module.torch = overlay(torch, load=load_weights)
 
 
 def load_weights(file: Any, map_location: Any = None) -> Any:

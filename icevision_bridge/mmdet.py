@@ -1,22 +1,17 @@
 """mmdet 2.28: its configuration files, its cap on detections, its chatter."""
 
-from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.patches import loaded, patch
-
-UNTIL = "IceVision runs on mmdet 3"
+from icevision_bridge.patches import Mending, patch
 
 
 @patch(
     "mmdet",
     library="mmdet",
-    versions="<3",
     breaks="torch warns about how its meshgrid is called, and how DETR copies its class weights",
-    until=UNTIL,
 )
-def torch_has_better_ways() -> Iterator[None]:
+def torch_has_better_ways() -> Mending:
     import warnings
 
     yield
@@ -32,11 +27,10 @@ def torch_has_better_ways() -> Iterator[None]:
     versions=">=2.20,<3",
     breaks="in eval mode VFNet's head returns two outputs where its loss, which IceVision asks for "
     "on validation batches, takes three",
-    until=UNTIL,
 )
-def validation_loss_wants_three_outputs() -> Iterator[None]:
-    yield
-    head = loaded("mmdet.models.dense_heads.vfnet_head").VFNetHead
+def validation_loss_wants_three_outputs() -> Mending:
+    module = yield
+    head = module.VFNetHead
     forward_train = head.forward_train
 
     @wraps(forward_train)

@@ -2,27 +2,28 @@
 
 A patch is a generator function that mends one break in one module of one library. What stands
 before its ``yield`` runs just before that module is executed, what stands behind it just after, so
-one function can lend a module something it needs to load and mend what it defines:
+one function can lend a module something it needs to load and mend what it defines. The ``yield``
+gives the module:
 
     @patch("yolov5.utils.general", library="yolov5-icevision", breaks="...", until="...")
-    def pkg_resources_is_gone() -> Iterator[None]:
+    def pkg_resources_is_gone() -> Mending:
         with lend("pkg_resources", parse_version=Version):
-            yield
+            module = yield
+        module.check_version = ...
 """
 
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
-from packaging.specifiers import SpecifierSet
-
-Mend = Callable[[], Iterator[None]]
+Mending = Generator[None, Any, None]
+Mend = Callable[[], Mending]
 
 
 @dataclass
@@ -45,6 +46,8 @@ class Patch:
 
     def applies(self) -> bool:
         """Whether the installed version of the library is one that breaks."""
+        from packaging.specifiers import SpecifierSet
+
         try:
             return SpecifierSet(self.versions).contains(version(self.library), prereleases=True)
         except PackageNotFoundError:
@@ -52,6 +55,12 @@ class Patch:
 
 
 PATCHES: list[Patch] = []
+# What holds for the patches of a library that do not say otherwise: its versions, and until when.
+_USUAL = {
+    "icevision": ("", "IceVision is released again"),
+    "mmcv": ("<2", "IceVision runs on mmcv 2"),
+    "mmdet": ("<3", "IceVision runs on mmdet 3"),
+}
 
 
 def patch(
@@ -59,15 +68,18 @@ def patch(
     *,
     library: str,
     breaks: str,
-    until: str,
-    versions: str = "",
+    until: str | None = None,
+    versions: str | None = None,
     optional: bool = False,
 ) -> Callable[[Mend], Mend]:
     """Register the decorated generator function as the patch around ``module``."""
 
+    usual_versions, usual_until = _USUAL.get(library, ("", ""))
+    fitting = usual_versions if versions is None else versions
+    last = until or usual_until
+
     def register(mend: Mend) -> Mend:
-        one = Patch(mend.__name__, module, library, versions, breaks, until, mend, optional)
-        PATCHES.append(one)
+        PATCHES.append(Patch(mend.__name__, module, library, fitting, breaks, last, mend, optional))
         return mend
 
     return register
@@ -112,11 +124,23 @@ def overlay(module: ModuleType, **attributes: Any) -> ModuleType:
     return laid_over
 
 
-def surround(patches: Sequence[Patch], execute: Callable[[], None]) -> None:
+@contextmanager
+def _around(mending: Mending, module: ModuleType) -> Iterator[None]:
+    next(mending)
+    try:
+        yield
+    except BaseException as error:
+        mending.throw(error)
+        raise
+    with suppress(StopIteration):
+        mending.send(module)
+
+
+def surround(patches: Sequence[Patch], module: ModuleType, execute: Callable[[], None]) -> None:
     """Run ``execute`` with the first half of every patch before it and the second half after."""
     with ExitStack() as stack:
         for one in patches:
-            stack.enter_context(contextmanager(one.mend)())
+            stack.enter_context(_around(one.mend(), module))
         execute()
 
 
@@ -132,7 +156,7 @@ class _PatchedLoader(importlib.abc.Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        surround(self._patches, lambda: self._loader.exec_module(module))
+        surround(self._patches, module, lambda: self._loader.exec_module(module))
 
 
 class PatchFinder(importlib.abc.MetaPathFinder):

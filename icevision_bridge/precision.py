@@ -11,24 +11,21 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.patches import loaded, patch
+from icevision_bridge.patches import Mending, patch
 
 
 @patch(
     "mmcv.runner.fp16_utils",
     library="mmcv",
-    versions="<2",
     breaks="losses and boxes are computed in 16 bits under torch's autocast, or fail: mmcv asks "
     "for 32 in its own training loop only, and knows no bfloat16",
-    until="IceVision runs on mmcv 2",
 )
-def autocast_is_unknown() -> Iterator[None]:
-    yield
+def autocast_is_unknown() -> Mending:
+    module = yield
     import torch
 
     from icevision_bridge.ops.precision import autocast_off, is_autocast_on
 
-    module = loaded("mmcv.runner.fp16_utils")
     force_fp32 = module.force_fp32
 
     def widened(value: Any) -> Any:
@@ -80,11 +77,10 @@ def autocast_is_unknown() -> Iterator[None]:
     "to_bf16 change nothing",
     until="fastai asks the learner for its device",
 )
-def mixed_precision_is_for_classifiers() -> Iterator[None]:
-    yield
+def mixed_precision_is_for_classifiers() -> Mending:
+    module = yield
     import torch
 
-    module = loaded("fastai.callback.fp16")
     callback = module.MixedPrecision
     before_fit = callback.before_fit
 

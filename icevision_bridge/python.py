@@ -2,10 +2,9 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
 from types import ModuleType
 
-from icevision_bridge.patches import loaded, overlay, patch
+from icevision_bridge.patches import Mending, overlay, patch
 
 
 def with_numpy_aliases(module: ModuleType) -> None:
@@ -22,9 +21,8 @@ def _numpy_aliases(module: str, library: str) -> None:
         breaks="it uses np.int or np.float, which left NumPy in 1.24",
         until=f"{library} uses int and float",
     )
-    def numpy_aliases_are_gone() -> Iterator[None]:
-        yield
-        with_numpy_aliases(loaded(module))
+    def numpy_aliases_are_gone() -> Mending:
+        with_numpy_aliases((yield))
 
 
 for _module, _library in {
@@ -45,7 +43,7 @@ def _scripted(module: str, library: str) -> None:
         breaks="torch warns that torch.jit.script, used while it loads, is deprecated",
         until=f"{library} no longer scripts",
     )
-    def torch_deprecates_scripting() -> Iterator[None]:
+    def torch_deprecates_scripting() -> Mending:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
             warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
@@ -62,7 +60,7 @@ for _module, _library in {"fastai.layers": "fastai", "effdet": "effdet"}.items()
     breaks="it warns about a missing CUDA runtime on every machine without one",
     until="mmcv no longer looks for a compiler while it loads",
 )
-def no_cuda_is_no_news() -> Iterator[None]:
+def no_cuda_is_no_news() -> Mending:
     logger = logging.getLogger("torch.utils.cpp_extension")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,14 +1,12 @@
 """IceVision's sliced inference on sahi 0.12: where its base class is, and what each box returns."""
 
 import sys
-from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
-from icevision_bridge.patches import loaded, patch
+from icevision_bridge.patches import Mending, patch
 
 _MODULE = "icevision.models.inference_sahi"
-UNTIL = "IceVision is released again"
 
 
 @patch(
@@ -18,7 +16,7 @@ UNTIL = "IceVision is released again"
     breaks="IceVision imports `sahi.model`, which is `sahi.models.base` today",
     until="IceVision imports sahi.models.base",
 )
-def model_has_moved() -> Iterator[None]:
+def model_has_moved() -> Mending:
     import sahi.models.base
 
     sys.modules.setdefault("sahi.model", sahi.models.base)
@@ -32,15 +30,15 @@ def model_has_moved() -> Iterator[None]:
     breaks="sahi's boxes take no `bool_mask` any more, and plain numbers only; scores go to other "
     "boxes where there are several classes; class 0 is lost where there is no background; every "
     "slice is drawn",
-    until=UNTIL,
+    until="IceVision is released again",
 )
-def boxes_get_other_scores() -> Iterator[None]:
-    yield
+def boxes_get_other_scores() -> Mending:
+    module = yield
     from PIL import Image
     from sahi.prediction import ObjectPrediction
     from sahi.utils.compatibility import fix_full_shape_list, fix_shift_amount_list
 
-    model = loaded(_MODULE).IceSahiModel
+    model = module.IceSahiModel
     start = model.__init__
 
     @wraps(start)
@@ -91,13 +89,11 @@ def boxes_get_other_scores() -> Iterator[None]:
     library="icevision",
     breaks="width and height are swapped, boxes are drawn on the photo as it is stored, not as it "
     "is held upright, and sahi switches Pillow's limit on huge photos off for good",
-    until=UNTIL,
 )
-def slices_are_misread() -> Iterator[None]:
-    yield
+def slices_are_misread() -> Mending:
+    module = yield
     from PIL import Image, ImageOps
 
-    module = loaded(_MODULE)
     model = module.IceSahiModel
     predict_sliced = model.get_sliced_prediction
 

@@ -1,6 +1,6 @@
 """IceVision's torchvision detectors: how weights are asked for, and the cap on counts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from functools import wraps
 from inspect import signature
@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from icevision_bridge.patches import loaded, overlay, patch
+from icevision_bridge.patches import Mending, overlay, patch
 
-UNTIL = "IceVision is released again"
 _BACKBONES = {
     "mobilenet": ("mobilenet_v2",),
     "resnet": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext101_32x8d"),
@@ -69,11 +68,9 @@ def _asking(module: str, replace: Callable[[Any], None]) -> None:
         library="icevision",
         breaks="it asks torchvision for weights by a flag that is deprecated since 0.13, which "
         "warns; they are fetched unchecked and loaded as pickles",
-        until=UNTIL,
     )
-    def weights_are_asked_for_by_a_flag() -> Iterator[None]:
-        yield
-        replace(loaded(module))
+    def weights_are_asked_for_by_a_flag() -> Mending:
+        replace((yield))
 
 
 def _replace_in_torchvision(*builders: str) -> Callable[[Any], None]:
@@ -105,11 +102,9 @@ def _uncapped(family: str) -> None:
         library="icevision",
         breaks="counts stop at 100, RetinaNet's at 300; backbones without a feature pyramid want "
         "anchors of their own",
-        until=UNTIL,
     )
-    def counts_stop_at_100() -> Iterator[None]:
-        yield
-        module = loaded(name)
+    def counts_stop_at_100() -> Mending:
+        module = yield
         build = module.model
         caps = _RETINANET_CAPS if family == "retinanet" else _RCNN_CAPS
 
@@ -136,11 +131,10 @@ def _unshared(module: str) -> None:
         library="icevision",
         breaks="models built from one backbone, and all RetinaNets of a process, share weights: "
         "training or loading one changes the other",
-        until=UNTIL,
     )
-    def models_share_weights() -> Iterator[None]:
-        yield
-        build = loaded(module).model
+    def models_share_weights() -> Mending:
+        family = yield
+        build = family.model
 
         @wraps(build)
         def build_apart(*args: Any, **kwargs: Any) -> Any:
@@ -148,7 +142,7 @@ def _unshared(module: str) -> None:
             call.arguments["backbone"] = deepcopy(call.arguments.get("backbone"))
             return build(*call.args, **call.kwargs)
 
-        loaded(module).model = build_apart
+        family.model = build_apart
 
 
 for _family in _DETECTORS:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -58,7 +58,12 @@ def find_weights(
                 f"{present[0]} is damaged, its SHA-256 sum does not begin with "
                 f"{expected_prefix(name)}: delete it and run this again to download it anew."
             )
-    _download(_addresses(url, mirrors), target)
+    download(
+        _addresses(url, mirrors),
+        target,
+        lambda path: _is_intact(path, name),
+        "A computer without internet can train any detector with pretrained=False.",
+    )
     return target
 
 
@@ -91,21 +96,27 @@ def _addresses(url: str, mirrors: Sequence[str]) -> list[str]:
     return [url]
 
 
-def _download(addresses: list[str], target: Path) -> None:
-    """Fetch the file from the first address that gives it."""
+def download(
+    addresses: Sequence[str], target: Path, check: Callable[[Path], bool], advice: str
+) -> None:
+    """Fetch a file of weights from the first of several addresses that gives it.
+
+    Args:
+        addresses: of the file.
+        target: where it goes.
+        check: whether the file at a path is the right one.
+        advice: a sentence on what else could be done, for who cannot have it.
+
+    Raises:
+        BridgeError: it cannot be had, or not be kept.
+    """
     reasons = []
     with requests.Session() as session:
         for address in addresses:
             with tqdm(unit="B", unit_scale=True, leave=False, desc="weights") as bar:
                 try:
                     fetch(
-                        session,
-                        address,
-                        target,
-                        name=target.name,
-                        check=lambda path: _is_intact(path, target.name),
-                        size=None,
-                        bar=bar,
+                        session, address, target, name=target.name, check=check, size=None, bar=bar
                     )
                     return
                 except StorageError as error:
@@ -117,7 +128,5 @@ def _download(addresses: list[str], target: Path) -> None:
                     reasons.append(str(error))
     raise BridgeError(
         f"The weights cannot be downloaded: get {' or '.join(addresses)} on another computer "
-        f"and save it as {target.absolute()} on this one ({'; '.join(reasons)}). "
-        "A computer without internet can train VFNet on the backbone efficientnet_lite0_fpn, whose "
-        "weights are installed, or any other detector with pretrained=False."
+        f"and save it as {target.absolute()} on this one ({'; '.join(reasons)}). {advice}"
     )

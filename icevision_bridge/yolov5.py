@@ -10,7 +10,7 @@ from unittest import mock
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from icevision_bridge.patches import lend, loaded, overlay, patch
+from icevision_bridge.patches import Mending, lend, overlay, patch
 
 
 @patch(
@@ -19,7 +19,7 @@ from icevision_bridge.patches import lend, loaded, overlay, patch
     breaks="it looks for itself with `imp`, which left Python in 3.12, to extend `sys.path`",
     until="yolov5-icevision stops importing imp",
 )
-def imp_is_gone() -> Iterator[None]:
+def imp_is_gone() -> Mending:
     def find_module(name: str) -> tuple[None, str, SimpleNamespace]:
         return None, str(Path(__file__).parent), SimpleNamespace()
 
@@ -33,7 +33,7 @@ def imp_is_gone() -> Iterator[None]:
     breaks="`pkg_resources` left setuptools; printing, OpenCV threads and pandas are reconfigured",
     until="yolov5-icevision parses versions with packaging and leaves global settings alone",
 )
-def pkg_resources_is_gone() -> Iterator[None]:
+def pkg_resources_is_gone() -> Mending:
     import cv2
     import numpy as np
     import pandas as pd
@@ -63,7 +63,7 @@ def _parse_requirements(lines: Iterator[str]) -> list[Requirement]:
     breaks="while it is imported it downloads Arial and turns Matplotlib's windows and plots off",
     until="yolov5-icevision loads its font when it draws, and leaves Matplotlib alone",
 )
-def arial_is_downloaded() -> Iterator[None]:
+def arial_is_downloaded() -> Mending:
     import matplotlib
     from PIL import ImageFont
 
@@ -90,7 +90,7 @@ def arial_is_downloaded() -> Iterator[None]:
     breaks="it resets Matplotlib's settings, those of the user and of the notebook too",
     until="IceVision leaves Matplotlib alone",
 )
-def plots_are_reset() -> Iterator[None]:
+def plots_are_reset() -> Mending:
     import matplotlib
 
     with matplotlib.rc_context():
@@ -103,12 +103,12 @@ def plots_are_reset() -> Iterator[None]:
     breaks="torch no longer clamps whole numbers to a limit that is none, so that training stops",
     until="yolov5-icevision clamps to whole numbers",
 )
-def limits_are_no_whole_numbers() -> Iterator[None]:
-    yield
+def limits_are_no_whole_numbers() -> Mending:
+    module = yield
     import torch
 
     def whole_ones(*args: Any, **kwargs: Any) -> torch.Tensor:
         return torch.ones(*args, **kwargs, dtype=torch.long)
 
     # Called once, for the sizes of the grids that cells are assigned to.
-    vars(loaded("yolov5.utils.loss"))["torch"] = overlay(torch, ones=whole_ones)
+    module.torch = overlay(torch, ones=whole_ones)

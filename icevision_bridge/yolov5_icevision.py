@@ -1,16 +1,14 @@
 """YOLOv5 as IceVision builds it and asks it: its weights, its sizes, its caps on counts."""
 
 import sys
-from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
 from icevision_bridge.effdet import LIKELY
-from icevision_bridge.patches import loaded, overlay, patch
+from icevision_bridge.patches import Mending, overlay, patch
 from icevision_bridge.sizes import checked_size, watch_size
 from icevision_bridge.yolov5_weights import ask_for_yes, find_published, run_published
 
-UNTIL = "IceVision is released again"
 _FAMILY = "YOLOv5"
 # More cells than a photo can show apart.
 _MOST_BOXES = 5000
@@ -27,11 +25,10 @@ _METRIC_CANDIDATES = 1000
     breaks="it downloads a program and runs it, unasked; a wrong img_size is changed or fails",
     until="YOLOv5's weights are published without code",
 )
-def weights_are_programs() -> Iterator[None]:
-    yield
+def weights_are_programs() -> Mending:
+    module = yield
     import torch
 
-    module = loaded("icevision.models.ultralytics.yolov5.model")
     build = module.model
     module.attempt_download = find_published
     module.torch = overlay(torch, load=run_published)
@@ -73,11 +70,10 @@ def weights_are_programs() -> Iterator[None]:
     library="icevision",
     breaks="counts stop at 300, and at 0 for the photos of a batch that are left after 10 seconds; "
     "classes suppress each other beyond 4096 pixels",
-    until=UNTIL,
 )
-def counts_stop_at_300() -> Iterator[None]:
-    yield
-    loaded("icevision.models.ultralytics.yolov5.prediction").non_max_suppression = suppress
+def counts_stop_at_300() -> Mending:
+    module = yield
+    module.non_max_suppression = suppress
 
 
 def suppress(prediction: Any, conf_thres: float, iou_thres: float) -> list[Any]:
@@ -112,11 +108,9 @@ def suppress(prediction: Any, conf_thres: float, iou_thres: float) -> list[Any]:
     library="icevision",
     breaks="metrics look at the first two photos of a batch only, and at every box there is room "
     "for, which takes COCO's evaluation seconds a photo",
-    until=UNTIL,
 )
-def metrics_get_two_photos() -> Iterator[None]:
-    yield
-    module = loaded("icevision.models.ultralytics.yolov5.fastai.callbacks")
+def metrics_get_two_photos() -> Mending:
+    module = yield
     yolov5 = module.yolov5
 
     def convert_best(batch: Any, raw_preds: Any, detection_threshold: float, **kwargs: Any) -> Any:

@@ -9,11 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import requests
-from tqdm import tqdm
-
-from icevision_bridge.download import FetchError, StorageError, fetch
 from icevision_bridge.errors import BridgeError
+from icevision_bridge.weights import download
 
 # The release whose layers yolov5-icevision 6.0 has. The newest one, which yolov5 itself asks
 # GitHub for, holds classes that it has not (ultralytics/yolov5 issue 9151).
@@ -46,28 +43,12 @@ def find_published(path: Path, address: str = ADDRESS) -> None:
         BridgeError: it is damaged, or not there and cannot be had.
     """
     if not path.is_file():
-        _download(f"{address}/{path.name}", path)
+        advice = "Or train without them, with pretrained=False."
+        download([f"{address}/{path.name}"], path, zipfile.is_zipfile, advice)
     elif not zipfile.is_zipfile(path):
         raise BridgeError(
             f"{path} is damaged: delete it and run this again, or copy {address}/{path.name} there."
         )
-
-
-def _download(url: str, path: Path) -> None:
-    bar = tqdm(unit="B", unit_scale=True, leave=False, desc="weights")
-    with requests.Session() as session, bar:
-        try:
-            fetch(session, url, path, name=path.name, check=zipfile.is_zipfile, size=None, bar=bar)
-        except StorageError as error:
-            raise BridgeError(
-                f"YOLOv5's weights cannot be kept, {error}: make room and allow writing there, "
-                "then run this again."
-            ) from error
-        except FetchError as error:
-            raise BridgeError(
-                f"YOLOv5's weights cannot be downloaded: get {url} on another computer and save it "
-                f"as {path} on this one, or train without them, pretrained=False ({error})."
-            ) from error
 
 
 def run_published(path: Path, map_location: Any) -> dict[str, Any]:

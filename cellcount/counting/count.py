@@ -14,7 +14,7 @@ from cellcount.calibration.intervals import Calibration
 class Count:
     """The number of cells on one photo, ``n``, and the boxes of those found.
 
-    With probability ``level`` the true number lies from ``low`` to ``high``; both are None if the
+    With a probability of 95 % the true number lies from ``low`` to ``high``; both are None if the
     checkpoint has learned no interval. What the interval trusts in, and what it does not cover, is
     said in :mod:`cellcount.calibration.intervals`.
 
@@ -28,7 +28,6 @@ class Count:
     scores: NDArray[np.float64]
     low: int | None = None
     high: int | None = None
-    level: float = 0.95
 
     def __str__(self) -> str:
         """The count and its interval, as 80 (74 to 87)."""
@@ -41,7 +40,6 @@ class Count:
         boxes: NDArray[np.float64],
         scores: NDArray[np.float64],
         calibration: Calibration | None = None,
-        level: float = 0.95,
     ) -> "Count":
         """Take boxes (n, 4) in pixels of ``photo`` and their scores (n,), in any order.
 
@@ -50,15 +48,14 @@ class Count:
             boxes: all candidates if there is a calibration, else cells only.
             scores: of the boxes.
             calibration: weighs the candidates; without one each box is a cell.
-            level: how probable it is that the true number lies in the interval.
         """
         order = np.argsort(-scores, kind="stable")
         boxes, scores = boxes[order], scores[order]
         name = Path(photo).name
         if calibration is None:
             return cls(name, len(scores), boxes, scores)
-        n, low, high = calibration.count(scores, level)
-        return cls(name, n, boxes[:n], scores[:n], low, high, level)
+        n, low, high = calibration.count(scores)
+        return cls(name, n, boxes[:n], scores[:n], low, high)
 
 
 def read_counts(path: str | Path) -> dict[str, int]:

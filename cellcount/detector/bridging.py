@@ -1,12 +1,11 @@
 """What this project adds to IceVision through the bridge: photos, confirmed labels, a backbone."""
 
-from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import icevision_bridge
-from icevision_bridge.patches import loaded, patch
+from icevision_bridge.patches import Mending, loaded, patch
 
 _CONFIGS = Path(__file__).parent / "configs"
 _NEVER = "never: it is this project's own"
@@ -30,13 +29,12 @@ def apply_bridge() -> None:
     breaks="16-bit photos turn white, and files that are damaged end in a traceback",
     until=_NEVER,
 )
-def photos_are_misread() -> Iterator[None]:
-    yield
+def photos_are_misread() -> Mending:
+    module = yield
     from PIL import Image
 
     from cellcount.photos.reading import photo_size, read_photo
 
-    module = loaded("icevision.utils.imageio")
     open_img = module.open_img
 
     def open_photo(fn: Any, gray: bool = False, ignore_exif: bool = False) -> Image.Image:
@@ -54,11 +52,11 @@ def photos_are_misread() -> Iterator[None]:
     breaks="boxes that a model drew and nobody has confirmed are taken for a person's",
     until=_NEVER,
 )
-def unconfirmed_boxes_are_learned() -> Iterator[None]:
-    yield
+def unconfirmed_boxes_are_learned() -> Mending:
+    module = yield
     from cellcount.labels.confirmed import confirmed
 
-    parser = loaded("icevision.parsers.voc_parser").VOCBBoxParser
+    parser = module.VOCBBoxParser
     init = parser.__init__
 
     @wraps(init)
@@ -75,9 +73,8 @@ def unconfirmed_boxes_are_learned() -> Iterator[None]:
     breaks="no backbone of VFNet is for a laptop",
     until=_NEVER,
 )
-def laptop_backbone() -> Iterator[None]:
-    yield
-    backbones = loaded("icevision.models.mmdet.models.vfnet.backbones")
+def laptop_backbone() -> Mending:
+    backbones = yield
     resnet = loaded(f"{backbones.__name__}.resnet_fpn")
     backbones.efficientnet_lite0_fpn = resnet.MMDetVFNETBackboneConfig(
         config_path=_CONFIGS / "vfnet_efficientnet_lite0_fpn.py", weights_url=None

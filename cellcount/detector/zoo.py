@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from cellcount.detector.bridging import apply_bridge
 from cellcount.errors import CellCountError
+from cellcount.files import replacing
 from cellcount.render import render_folder
 from icevision_bridge.errors import BridgeError
 
@@ -220,9 +221,8 @@ def report(families: Sequence[str] = (), size: int | None = None, page: Path | N
     if page is not None:
         before, _, after = page.read_text(encoding="utf-8").split(_MARK)
         text = _MARK.join([before, "\n".join(["", "", *lines, "", ""]), after])
-        part = page.with_name(page.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(page)
+        with replacing(page) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 def _measured(entry: Entry, size: int) -> list[str]:

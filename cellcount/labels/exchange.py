@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from cellcount.errors import CellCountError
+from cellcount.files import replacing
 from cellcount.labels import voc
 from cellcount.labels.box_checks import taking_part
 from cellcount.labels.checks import check, refuse_errors
@@ -181,13 +182,8 @@ def _says(xml: Path, annotation: voc.Annotation) -> bool:
 
 
 def _copy(photo: Path, target: Path) -> None:
-    """Copy so that the target is whole or not there."""
-    part = target.with_name(f".{target.name}.part")
-    try:
+    with replacing(target) as part:
         shutil.copyfile(photo, part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _moved(annotations: Sequence[voc.Annotation]) -> Moved:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cellcount.files import replacing
 from cellcount.labels import voc
 from cellcount.photos.reading import list_photos
 
@@ -11,9 +12,8 @@ ORDER = ".cellcount-order.txt"  # a file name a line
 
 def write_order(folder: str | Path, photos: Sequence[Path]) -> None:
     """Keep the order of ``photos`` in their folder, for the programs that go through it."""
-    part = Path(folder) / f"{ORDER}.part"
-    part.write_text("".join(f"{photo.name}\n" for photo in photos), encoding="utf-8")
-    part.replace(part.with_name(ORDER))
+    with replacing(Path(folder) / ORDER) as part:
+        part.write_text("".join(f"{photo.name}\n" for photo in photos), encoding="utf-8")
 
 
 def in_order(folder: str | Path) -> list[Path]:

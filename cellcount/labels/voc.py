@@ -14,6 +14,7 @@ import defusedxml
 import defusedxml.ElementTree
 
 from cellcount.errors import CellCountError
+from cellcount.files import replacing
 
 _LABEL_AGAIN = "Label the photo again in labelImg, or bring the file back from a backup."
 
@@ -118,12 +119,10 @@ def write(path: str | Path, annotation: Annotation) -> None:
     path = Path(path)
     root = _tree(path.resolve().parent.name, annotation)
     ElementTree.indent(root, "\t")
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(ElementTree.tostring(root, encoding="utf-8") + b"\n")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_bytes(ElementTree.tostring(root, encoding="utf-8") + b"\n")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise CellCountError(
             f"{path} cannot be written ({error.strerror}). Choose a folder that exists, that you "
             "may write to and that has room."

@@ -9,6 +9,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from cellcount.errors import CellCountError
+from cellcount.files import replacing
 from cellcount.labels import voc
 
 from .photo import Rendered, render_photo
@@ -68,12 +69,14 @@ def render_folder(
         counts = []
         for i, path in enumerate(tqdm(paths, "Rendering", unit="photo", disable=not progress)):
             photo = render_photo((seed, i), cells=photo_count(seed, i, cells), size=size)
-            _write(path, _jpeg(photo, quality))
+            with replacing(path) as part:
+                part.write_bytes(_jpeg(photo, quality))
             counts.append((path.name, len(photo.boxes)))
             if labels:
                 voc.write(path.with_suffix(".xml"), _annotation(path, photo))
         if not labels:
-            _write(out / TRUE_COUNTS, _table(counts))
+            with replacing(out / TRUE_COUNTS) as part:
+                part.write_bytes(_table(counts))
     except OSError as error:
         raise CellCountError(
             f"{out} cannot be written to ({error.strerror}). Choose a folder that you may write "
@@ -120,14 +123,3 @@ def _table(rows: list[tuple[str, int]]) -> bytes:
     writer.writerow(("photo", "count"))
     writer.writerows(rows)
     return text.getvalue().encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

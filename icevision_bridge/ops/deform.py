@@ -18,6 +18,18 @@ from .deform_geometry import Geometry
 from .precision import kernel, widen
 
 
+def _geometry(numbers: dict[str, int]) -> Geometry:
+    """What mmcv passes by name, v1 as ``dH`` and ``padW``, v2 as ``stride_h`` and ``pad_w``."""
+    names = ("stride_{}", "pad_{}", "dilation_{}")
+    sides = ("h", "w")
+    if "dH" in numbers:
+        names, sides = ("d{}", "pad{}", "dilation{}"), ("H", "W")
+    stride, padding, dilation = (
+        (numbers[name.format(sides[0])], numbers[name.format(sides[1])]) for name in names
+    )
+    return Geometry(stride, padding, dilation, numbers["group"], numbers["deformable_group"])
+
+
 def _way(device: torch.device) -> ModuleType:
     return deform_cpu if device.type == "cpu" else deform_torchvision
 
@@ -54,22 +66,10 @@ def deform_conv_forward(
     output: Tensor,
     columns: Tensor,
     ones: Tensor,
-    *,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
-    im2col_step: int,
+    **numbers: int,
 ) -> None:
     """Fill ``output``; the kernel's size is read off ``weight``, the batch is taken whole."""
-    geometry = Geometry((dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
-    output.copy_(_forward(input, weight, offset, None, geometry))
+    output.copy_(_forward(input, weight, offset, None, _geometry(numbers)))
 
 
 @kernel
@@ -81,18 +81,7 @@ def deform_conv_backward_input(
     gradOffset: Tensor,
     weight: Tensor,
     columns: Tensor,
-    *,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
-    im2col_step: int,
+    **numbers: int,
 ) -> None:
     """Fill ``gradInput`` and ``gradOffset``, and leave the weight's gradient in ``columns``.
 
@@ -100,9 +89,8 @@ def deform_conv_backward_input(
     mmcv asks for the weight's in a second call right after this one. ``columns`` is scratch memory
     of the same autograd node, empty at first, which that call is given too.
     """
-    geometry = Geometry((dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
     grad_input, grad_weight, grad_offset, _ = _backward(
-        gradOutput, input, weight, offset, None, geometry
+        gradOutput, input, weight, offset, None, _geometry(numbers)
     )
     gradInput.copy_(grad_input)
     gradOffset.copy_(grad_offset)
@@ -118,18 +106,8 @@ def deform_conv_backward_parameters(
     columns: Tensor,
     ones: Tensor,
     *,
-    kW: int,
-    kH: int,
-    dW: int,
-    dH: int,
-    padW: int,
-    padH: int,
-    dilationW: int,
-    dilationH: int,
-    group: int,
-    deformable_group: int,
     scale: float,
-    im2col_step: int,
+    **numbers: int,
 ) -> None:
     """Add ``scale`` times the weight's gradient to ``gradWeight``.
 
@@ -137,9 +115,8 @@ def deform_conv_backward_parameters(
     """
     grad_weight = columns
     if columns.numel() == 0:
-        geometry = Geometry((dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
         weight = torch.zeros_like(gradWeight)  # its own gradient does not depend on it
-        grad_weight = _backward(gradOutput, input, weight, offset, None, geometry)[1]
+        grad_weight = _backward(gradOutput, input, weight, offset, None, _geometry(numbers))[1]
     gradWeight.add_(grad_weight, alpha=scale)
 
 
@@ -154,23 +131,11 @@ def modulated_deform_conv_forward(
     output: Tensor,
     columns: Tensor,
     *,
-    kernel_h: int,
-    kernel_w: int,
-    stride_h: int,
-    stride_w: int,
-    pad_h: int,
-    pad_w: int,
-    dilation_h: int,
-    dilation_w: int,
-    group: int,
-    deformable_group: int,
     with_bias: bool,
+    **numbers: int,
 ) -> None:
     """Fill ``output``; ``bias`` is an empty tensor when there is none."""
-    geometry = Geometry(
-        (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w), group, deformable_group
-    )
-    result = _forward(input, weight, offset, mask, geometry)
+    result = _forward(input, weight, offset, mask, _geometry(numbers))
     output.copy_(result + widen(bias)[:, None, None] if with_bias else result)
 
 
@@ -190,23 +155,11 @@ def modulated_deform_conv_backward(
     grad_mask: Tensor,
     grad_output: Tensor,
     *,
-    kernel_h: int,
-    kernel_w: int,
-    stride_h: int,
-    stride_w: int,
-    pad_h: int,
-    pad_w: int,
-    dilation_h: int,
-    dilation_w: int,
-    group: int,
-    deformable_group: int,
     with_bias: bool,
+    **numbers: int,
 ) -> None:
     """Fill all five gradients (``grad_bias`` only if there is a bias)."""
-    geometry = Geometry(
-        (stride_h, stride_w), (pad_h, pad_w), (dilation_h, dilation_w), group, deformable_group
-    )
-    gradients = _backward(grad_output, input, weight, offset, mask, geometry)
+    gradients = _backward(grad_output, input, weight, offset, mask, _geometry(numbers))
     grad_input.copy_(gradients[0])
     grad_weight.copy_(gradients[1])
     grad_offset.copy_(gradients[2])

@@ -194,7 +194,7 @@ def test_what_to_do_without_network_is_said_in_two_sentences(find, folder, monke
     for part in (f"{gone[0]}/{FOUND}", url, f"save it as {folder / NAME} ", "is offline"):
         assert part in first
     assert "without internet" in second
-    assert "efficientnet_lite0_fpn" in second
+    assert "pretrained=False" in second
 
 
 def test_a_folder_that_cannot_be_made_is_no_matter_of_the_network(find, server, other, folder):

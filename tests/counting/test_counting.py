@@ -126,7 +126,7 @@ def test_calibrated_checkpoint_counts_with_an_interval(checkpoint, labelled_phot
     assert str(count) == f"{count.n} ({count.low} to {count.high})"
     assert len(count.boxes) == min(count.n, len(scores))
     assert list(count.scores) == sorted(scores, reverse=True)[: count.n]
-    wide = Count.of(photo, boxes, scores, calibration, level=0.99)
+    wide = calibration.count(scores, level=0.99)
     assert wide.low <= count.low <= count.high <= wide.high
     # A threshold of one's own is asked for in the place of all that was learned.
     assert Counter(tmp_path / "calibrated.pth", threshold=0.9).count(photo).low is None

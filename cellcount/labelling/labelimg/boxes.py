@@ -1,6 +1,5 @@
 """Boxes as they are read from the XML, shown, and rounded."""
 
-from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,9 @@ import defusedxml.ElementTree
 from PyQt5.QtCore import QPointF, Qt
 
 from cellcount.errors import CellCountError
+from cellcount.labelling.labelimg.mended import mend
 from cellcount.labels import voc
-from icevision_bridge.patches import loaded, patch
-
-_ARCHIVED = "never: labelImg is archived"
+from icevision_bridge.patches import Mending, loaded
 
 
 class _Unconfirmed:
@@ -43,15 +41,13 @@ def is_damaged(xml: Path) -> bool:
     return False
 
 
-@patch(
+@mend(
     "libs.pascal_voc_io",
-    library="labelImg",
     breaks="a damaged XML shows no boxes and no message, and the next save replaces it",
-    until=_ARCHIVED,
 )
-def damage_is_silent() -> Iterator[None]:
-    yield
-    reader = loaded("libs.pascal_voc_io").PascalVocReader
+def damage_is_silent() -> Mending:
+    module = yield
+    reader = module.PascalVocReader
 
     def read(self: Any, file_path: str) -> None:
         self.shapes, self.file_path, self.verified = [], file_path, False
@@ -77,15 +73,13 @@ def _explained(xml: Path, error: Exception) -> str:
     return f"{xml}: The XML is damaged ({error})."
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="boxes of the previous photo (Ctrl+V) replace those of this one, and its verified mark",
-    until=_ARCHIVED,
 )
-def boxes_replace_boxes() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def boxes_replace_boxes() -> Mending:
+    module = yield
+    window = module.MainWindow
     load_labels, load_xml = window.load_labels, window.load_pascal_xml_by_filename
 
     @wraps(load_labels)
@@ -109,15 +103,13 @@ def boxes_replace_boxes() -> Iterator[None]:
     window.load_labels, window.load_pascal_xml_by_filename = add_labels, load_or_tell
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="on a blank canvas, Ctrl+V looks for the photo before none",
-    until=_ARCHIVED,
 )
-def boxes_are_copied_onto_nothing() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def boxes_are_copied_onto_nothing() -> Mending:
+    module = yield
+    window = module.MainWindow
     copy_previous = window.copy_previous_bounding_boxes
 
     def copy_onto_photo(self: Any, _: bool = False) -> None:
@@ -127,44 +119,38 @@ def boxes_are_copied_onto_nothing() -> Iterator[None]:
     window.copy_previous_bounding_boxes = copy_onto_photo
 
 
-@patch(
+@mend(
     "libs.labelFile",
-    library="labelImg",
     breaks="it cuts decimals off, which moves every box up and left by half a pixel on average",
-    until=_ARCHIVED,
 )
-def boxes_move_up_and_left() -> Iterator[None]:
-    yield
-    label_file = loaded("libs.labelFile").LabelFile
+def boxes_move_up_and_left() -> Mending:
+    module = yield
+    label_file = module.LabelFile
     to_box = label_file.convert_points_to_bnd_box
     label_file.convert_points_to_bnd_box = staticmethod(
         lambda points: to_box([(round(x), round(y)) for x, y in points])
     )
 
 
-@patch(
+@mend(
     "libs.canvas",
-    library="labelImg",
     breaks="it rounds the mouse to photo pixels before it knows where the photo begins, which "
     "moves a corner by up to a pixel",
-    until=_ARCHIVED,
 )
-def corners_miss_the_mouse() -> Iterator[None]:
-    yield
-    canvas = loaded("libs.canvas").Canvas
+def corners_miss_the_mouse() -> Mending:
+    module = yield
+    canvas = module.Canvas
     canvas.transform_pos = lambda self, point: QPointF(point) / self.scale - self.offset_to_center()
 
 
-@patch(
+@mend(
     "libs.canvas",
-    library="labelImg",
     breaks="boxes stay square when a message takes the release of Ctrl (Ctrl+S), and lose the "
     "squareness that the menu asks for",
-    until=_ARCHIVED,
 )
-def ctrl_stays_pressed() -> Iterator[None]:
-    yield
-    canvas = loaded("libs.canvas").Canvas
+def ctrl_stays_pressed() -> Mending:
+    module = yield
+    canvas = module.Canvas
     press = canvas.mousePressEvent
 
     @wraps(press)

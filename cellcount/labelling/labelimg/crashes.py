@@ -1,7 +1,6 @@
 """labelImg on today's Python and PyQt5: what aborted it."""
 
 import sys
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -10,18 +9,15 @@ from PyQt5.QtGui import QPainter
 from PyQt5.QtWidgets import QAbstractSlider, QApplication, QMessageBox, QSpinBox
 
 from cellcount.errors import CellCountError
-from icevision_bridge.patches import lend, loaded, patch
+from cellcount.labelling.labelimg.mended import mend
+from icevision_bridge.patches import Mending, lend
 
-_ARCHIVED = "never: labelImg is archived"
 
-
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="it imports distutils, which left Python in 3.12, and does not use it",
-    until=_ARCHIVED,
 )
-def distutils_is_gone() -> Iterator[None]:
+def distutils_is_gone() -> Mending:
     if sys.version_info < (3, 12):
         yield
         return
@@ -42,15 +38,13 @@ class _Painter(QPainter):
         super().drawText(QPointF(x, y), text)
 
 
-@patch(
+@mend(
     "libs.canvas",
-    library="labelImg",
     breaks="it draws boxes, cross hairs and labels at floats, and PyQt5 aborts on Python 3.10",
-    until=_ARCHIVED,
 )
-def painting_takes_no_floats() -> Iterator[None]:
-    yield
-    loaded("libs.canvas").QPainter = _Painter
+def painting_takes_no_floats() -> Mending:
+    module = yield
+    module.QPainter = _Painter
 
 
 def _rounding(widget: Any) -> None:
@@ -58,25 +52,21 @@ def _rounding(widget: Any) -> None:
     widget.setValue = lambda self, value: set_value(self, round(value))
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="it scrolls and zooms to floats, and PyQt5 aborts on Python 3.10",
-    until=_ARCHIVED,
 )
-def scrolling_and_zooming_take_no_floats() -> Iterator[None]:
+def scrolling_and_zooming_take_no_floats() -> Mending:
     _rounding(QAbstractSlider)
     _rounding(QSpinBox)
     yield
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="PyQt5 aborts on any error in a slot, with all boxes that are not saved",
-    until=_ARCHIVED,
 )
-def an_error_ends_everything() -> Iterator[None]:
+def an_error_ends_everything() -> Mending:
     yield
     sys.excepthook = _show
 

@@ -1,11 +1,13 @@
 """Loads labelImg behind its mends."""
 
 import sys
+from functools import partial
 from importlib import import_module
 from typing import Any
 
-from icevision_bridge.patches import PATCHES, PatchFinder
+from icevision_bridge.patches import PATCHES, PatchFinder, patch
 
+mend = partial(patch, library="labelImg", until="never: labelImg is archived")
 _FILES = ("crashes", "boxes", "photos", "saving", "window")
 
 

@@ -1,7 +1,6 @@
 """Which photos labelImg opens, in which order, and what it sees of them."""
 
 import os
-from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,10 @@ from typing import Any
 from PyQt5.QtGui import QImage
 
 from cellcount.labelling.labelimg.boxes import UNCONFIRMED
+from cellcount.labelling.labelimg.mended import mend
 from cellcount.labels.review_order import in_order
 from cellcount.photos.reading import PhotoError, read_photo
-from icevision_bridge.patches import loaded, patch
-
-_ARCHIVED = "never: labelImg is archived"
+from icevision_bridge.patches import Mending
 
 
 def _read(path: str, _: Any = None) -> QImage:
@@ -22,27 +20,23 @@ def _read(path: str, _: Any = None) -> QImage:
     return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format_RGB888).copy()
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="Qt reads photos unlike the counting: 16 bits come out black, errors without a reason",
-    until=_ARCHIVED,
 )
-def photos_look_different() -> Iterator[None]:
-    yield
+def photos_look_different() -> Mending:
+    module = yield
     # Upright too, as Qt had them: the XML's size and boxes are those of the upright photo.
-    loaded("labelImg.labelImg").read = _read
+    module.read = _read
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="after an unreadable photo it knows no photo: the next is the first again",
-    until=_ARCHIVED,
 )
-def an_unreadable_photo_loses_the_place() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def an_unreadable_photo_loses_the_place() -> Mending:
+    module = yield
+    window = module.MainWindow
     load_file = window.load_file
     save_labels = window.save_labels
 
@@ -67,15 +61,13 @@ def an_unreadable_photo_loses_the_place() -> Iterator[None]:
     window.load_file, window.save_labels = load_or_tell, save_unless_blank
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="a box selected on the last photo can be duplicated onto the next; deleting it aborts",
-    until=_ARCHIVED,
 )
-def the_last_photo_stays_selected() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def the_last_photo_stays_selected() -> Mending:
+    module = yield
+    window = module.MainWindow
     reset_state = window.reset_state
 
     @wraps(reset_state)
@@ -89,15 +81,13 @@ def the_last_photo_stays_selected() -> Iterator[None]:
     window.reset_state = deselect_and_reset
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="it opens photos of subfolders too, of which many may share a name and then an XML",
-    until=_ARCHIVED,
 )
-def photos_come_in_any_order() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def photos_come_in_any_order() -> Mending:
+    module = yield
+    window = module.MainWindow
     import_dir_images = window.import_dir_images
 
     def scan(_: Any, folder: str) -> list[str]:
@@ -112,15 +102,14 @@ def photos_come_in_any_order() -> Iterator[None]:
     window.scan_all_images, window.import_dir_images = scan, import_photos
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="it says nothing about boxes that only a model has seen",
     until="never: labelImg knows no such mark",
 )
-def unconfirmed_boxes_look_like_others() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def unconfirmed_boxes_look_like_others() -> Mending:
+    module = yield
+    window = module.MainWindow
     paint_canvas = window.paint_canvas
     counter_str = window.counter_str
 

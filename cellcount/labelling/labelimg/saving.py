@@ -1,6 +1,6 @@
 """Saving: into the photo's folder, whole or not at all, and before anything is left behind."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -8,22 +8,20 @@ from xml.etree import ElementTree
 
 from PyQt5.QtWidgets import QMessageBox
 
+from cellcount.files import replacing
 from cellcount.labelling.labelimg.boxes import UNCONFIRMED, is_damaged, kept_name
-from icevision_bridge.patches import loaded, patch
+from cellcount.labelling.labelimg.mended import mend
+from icevision_bridge.patches import Mending
 
-_ARCHIVED = "never: labelImg is archived"
 
-
-@patch(
+@mend(
     "libs.pascal_voc_io",
-    library="labelImg",
     breaks="it empties the XML before it writes, turns double spaces in names into tabs, and "
     "forgets that nobody has confirmed a model's boxes",
-    until=_ARCHIVED,
 )
-def writing_loses_what_was_there() -> Iterator[None]:
-    yield
-    writer = loaded("libs.pascal_voc_io").PascalVocWriter
+def writing_loses_what_was_there() -> Mending:
+    module = yield
+    writer = module.PascalVocWriter
     gen_xml = writer.gen_xml
 
     def gen_marked_xml(self: Any) -> ElementTree.Element:
@@ -37,28 +35,20 @@ def writing_loses_what_was_there() -> Iterator[None]:
         root = self.gen_xml()
         self.append_objects(root)
         ElementTree.indent(root, "\t")
-        text = ElementTree.tostring(root, encoding="utf-8") + b"\n"
-        part = target.with_name(f".{target.name}.part")
-        try:
-            part.write_bytes(text)
+        with replacing(target) as part:
+            part.write_bytes(ElementTree.tostring(root, encoding="utf-8") + b"\n")
             if target.exists() and is_damaged(target):
                 target.rename(kept_name(target))
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
 
     writer.gen_xml, writer.save = gen_marked_xml, save
 
 
-@patch(
+@mend(
     "libs.labelFile",
-    library="labelImg",
     breaks="saving into a folder that is gone aborts, and all else that keeps it from saving",
-    until=_ARCHIVED,
 )
-def failing_to_save_aborts() -> Iterator[None]:
-    yield
-    module = loaded("libs.labelFile")
+def failing_to_save_aborts() -> Mending:
+    module = yield
     save = module.LabelFile.save_pascal_voc_format
 
     @wraps(save)
@@ -81,16 +71,14 @@ def failing_to_save_aborts() -> Iterator[None]:
     module.LabelFile.save_pascal_voc_format = save_or_tell
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="it goes on after 'save' though saving failed; closing asks, and the list of photos "
     "does not even ask, where auto-save is on",
-    until=_ARCHIVED,
 )
-def boxes_are_left_behind() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def boxes_are_left_behind() -> Mending:
+    module = yield
+    window = module.MainWindow
 
     def may_continue(self: Any) -> bool:
         if not self.dirty:
@@ -123,15 +111,13 @@ def boxes_are_left_behind() -> Iterator[None]:
     window.close_file = saving_first(window.close_file)
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="boxes go to the folder of an earlier photo when another folder is opened",
-    until=_ARCHIVED,
 )
-def boxes_go_elsewhere() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def boxes_go_elsewhere() -> Mending:
+    module = yield
+    window = module.MainWindow
     load_file = window.load_file
 
     @wraps(load_file)

@@ -1,15 +1,14 @@
 """What the window offers and remembers."""
 
-from collections.abc import Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from PyQt5.QtWidgets import QAction
 
-from icevision_bridge.patches import loaded, patch
+from cellcount.labelling.labelimg.mended import mend
+from icevision_bridge.patches import Mending, loaded
 
-_ARCHIVED = "never: labelImg is archived"
 _OFF = (
     "changeSaveFormat",
     "changeSavedAnnotationDir",
@@ -19,15 +18,13 @@ _OFF = (
 )
 
 
-@patch(
+@mend(
     "libs.settings",
-    library="labelImg",
     breaks="settings in the home folder bring another format, folder or mode from another day",
-    until=_ARCHIVED,
 )
-def old_settings_come_back() -> Iterator[None]:
-    yield
-    settings = loaded("libs.settings").Settings
+def old_settings_come_back() -> Mending:
+    module = yield
+    settings = module.Settings
     auto_save = loaded("libs.constants").SETTING_AUTO_SAVE
 
     # The user's own labelImg keeps its file: it is neither read nor written.
@@ -35,15 +32,13 @@ def old_settings_come_back() -> Iterator[None]:
     settings.save = settings.reset = lambda self: None
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="a .txt or .json that shares a photo's name switches the format of all that follow",
-    until=_ARCHIVED,
 )
-def other_formats_take_over() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def other_formats_take_over() -> Mending:
+    module = yield
+    window = module.MainWindow
 
     def not_read(self: Any, path: str, *_: Any) -> None:
         self.status(f"{Path(path).name} is not read: labels are Pascal VOC here, in XML.")
@@ -52,15 +47,13 @@ def other_formats_take_over() -> Iterator[None]:
     window.change_format = lambda self: None
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="the label dialog opens empty",
-    until=_ARCHIVED,
 )
-def the_label_is_typed_again() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def the_label_is_typed_again() -> Mending:
+    module = yield
+    window = module.MainWindow
     init = window.__init__
 
     @wraps(init)
@@ -71,15 +64,13 @@ def the_label_is_typed_again() -> Iterator[None]:
     window.__init__ = init_with_label
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="a slip changes the format, the place of the XML, or deletes the photo unasked",
-    until=_ARCHIVED,
 )
-def slips_do_harm() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def slips_do_harm() -> Mending:
+    module = yield
+    window = module.MainWindow
     init = window.__init__
 
     @wraps(init)
@@ -93,15 +84,13 @@ def slips_do_harm() -> Iterator[None]:
     window.__init__ = init_without
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="a photo without cells can only be saved by verifying it",
-    until=_ARCHIVED,
 )
-def nothing_cannot_be_saved() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def nothing_cannot_be_saved() -> Mending:
+    module = yield
+    window = module.MainWindow
     set_clean = window.set_clean
 
     @wraps(set_clean)
@@ -112,15 +101,13 @@ def nothing_cannot_be_saved() -> Iterator[None]:
     window.set_clean = set_clean_and_saveable
 
 
-@patch(
+@mend(
     "labelImg.labelImg",
-    library="labelImg",
     breaks="a duplicated box (Ctrl+D) is not saved, for the photo does not count as changed",
-    until=_ARCHIVED,
 )
-def duplicates_are_not_saved() -> Iterator[None]:
-    yield
-    window = loaded("labelImg.labelImg").MainWindow
+def duplicates_are_not_saved() -> Mending:
+    module = yield
+    window = module.MainWindow
     copy = window.copy_selected_shape
 
     def copy_and_mark(self: Any, _: bool = False) -> None:
