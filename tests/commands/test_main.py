@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cellcount.commands import main
+from cellcount.commands import demo, main
 from cellcount.render import render_folder
 from tests.conftest import ROOT
 
@@ -68,6 +68,18 @@ def test_mistakes_get_one_sentence(arguments, says, capsys, monkeypatch):
     assert says in said
     assert "Traceback" not in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_demo_runs_both_notebooks_and_compares_counts(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, count in (("out/counts.csv", 9), ("data/not_labeled/true_counts.csv", 10)):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(f"photo,count\na.jpg,{count}\n")
+    ran = []
+    monkeypatch.setattr(demo, "run_notebook", lambda *paths: ran.append([str(p) for p in paths]))
+    assert main.main(["demo"]) == 0
+    assert ran == [[name, f"out/{name}"] for name in demo.NOTEBOOKS]
+    assert "off by 10 % on average" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("epochs", ["0", "-3", "many"])
