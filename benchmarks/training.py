@@ -69,7 +69,7 @@ def prepare(
 
     parser = ice.parsers.VOCBBoxParser(annotations_dir="data/rendered", images_dir="data/rendered")
     (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)
-    varied, plain = transforms(Recipe(size))
+    varied, plain = transforms(Recipe(size, crop=size))
     vfnet = ice.models.mmdet.vfnet
     learned = ice.Dataset(records[:photos], varied)
     held_out = ice.Dataset(records[photos : photos + _HELD_OUT], plain)

@@ -77,7 +77,8 @@ def test_train_notebook_and_package_train_alike():
         "tfms.A.RandomRotate90()",
         'rotate_limit=recipe.angle,rotate_method="ellipse",scale_limit=0.35,',
         "value=[124,116,104],",
-        "tfms.A.aug_tfms(size=recipe.size,presize=recipe.size,shift_scale_rotate=move)",
+        "tfms.A.aug_tfms(size=size,presize=size,shift_scale_rotate=move,crop_fn=None)",
+        "tfms.A.RandomGamma((50,170)),tfms.A.RandomCrop(recipe.crop,recipe.crop)",
         "freeze_epochs=1,lr_mult=10",
     ):
         assert line in notebook and line in package, line

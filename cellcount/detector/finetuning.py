@@ -29,7 +29,7 @@ from cellcount.labels.confirmed import labelled_photos
 from cellcount.labels.parts import cut_in_quarters
 
 FOLDS = 3
-_SHARE = 0.5  # of the steps, that a training for the calibration alone takes
+_SHARE = 0.4  # of the steps, that a training for the calibration alone takes
 _FEWEST = 100  # steps, however slow the computer: less teaches nothing
 MINUTES = 8.0  # that all trainings together may take
 
@@ -126,7 +126,9 @@ def learn_all(
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
             quarters = cut_in_quarters(photos[0], stack.enter_context(TemporaryDirectory()))
             judges, _ = records(quarters[0].parent, quarters, class_map)
-            their_folds, theirs = [[0, 3], [1, 2]], replace(less, size=recipe.size // 2)
+            their_folds = [[0, 3], [1, 2]]
+            half = recipe.size // 2
+            theirs = replace(less, size=half, crop=min(recipe.crop, half))
         steps = less.total(len(photos)) * len(folds) + recipe.total(len(photos))
         bar = stack.enter_context(tqdm(total=steps, unit="step", desc="Training", leave=False))
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
@@ -305,7 +307,15 @@ def _as_begun(state: Path | None, recipe: Recipe) -> Recipe | None:
 
 def _digest(photos: Sequence[Path], recipe: Recipe, seed: int) -> str:
     """A name for a training: another one if a label, a photo, the recipe or the seed is another."""
-    said = (recipe.size, recipe.angle, recipe.rate, recipe.head_start, recipe.backbone, seed)
+    said = (
+        recipe.size,
+        recipe.crop,
+        recipe.angle,
+        recipe.rate,
+        recipe.head_start,
+        recipe.backbone,
+        seed,
+    )
     digest = sha256(repr(said).encode())
     for photo in photos:
         digest.update(f"{photo.name} {photo.stat().st_size}".encode())

@@ -70,7 +70,7 @@ def pretrain(
     model = vfnet(len(parser.class_map))
     if start is not None:
         warm_start(model, start)
-    recipe = Recipe(size=_SIZE, why="needles this thin are seen at no less")
+    recipe = Recipe(size=_SIZE, crop=_SIZE, why="needles this thin are seen at no less")
     learn = learner(model, learned, held_out, recipe)
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(2e-4, 2e-3))

@@ -13,10 +13,13 @@ from cellcount.labels import voc
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.reading import photo_size
 
-_SMALL = 24  # pixels a side that small cells are given: the detector's points are 8 apart
+_SMALL = 20  # pixels a side that small cells are given: the detector's points are 8 apart
+_TELLING = 40  # pixels for a class of far smaller cells, which is to be told from the others
 _MULTIPLE = 32  # of image sizes
 _LEAST, _MOST = 256, 768
 _ROUND = 1.5  # a set whose boxes are longer than that, by the median, is one of long cells
+_PIECE = 320  # pixels a side of what is shown of larger photos, which makes four steps of one
+_CROWD = 3  # cells that a piece holds on average; of sparser photos the whole is shown
 _EPOCH = 50  # steps at least between two looks at the losses
 
 
@@ -24,14 +27,16 @@ _EPOCH = 50  # steps at least between two looks at the losses
 class Recipe:
     """How a detector is trained; :meth:`of` reads it off labels, and any value may be set by hand.
 
-    ``size`` is the longest side in pixels to which photos are brought. ``angle`` is by how many
-    degrees photos are turned beside quarters. ``steps`` is how many photos are shown in all, one a
-    step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` begins with the
-    weights of the shipped checkpoint. ``backbone`` is one of VFNet's in IceVision; the laptop's,
-    if left out. ``why`` gives the reasons.
+    ``size`` is the longest side in pixels to which photos are brought, and ``crop`` the side of
+    the piece of it that a step shows; where they are equal, it shows the whole. ``angle`` is by how
+    many degrees photos are turned beside quarters. ``steps`` is how many pieces are shown in all,
+    one a step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` begins with
+    the weights of the shipped checkpoint. ``backbone`` is one of VFNet's in IceVision; the
+    laptop's, if left out. ``why`` gives the reasons.
     """
 
     size: int
+    crop: int
     angle: int = 0
     steps: int = 800
     rate: float = 4e-3
@@ -45,10 +50,11 @@ class Recipe:
     ) -> "Recipe":
         """Read the labels of a folder.
 
-        Small cells, the smallest tenth or half of a class of small ones, get 24 pixels a side, and
-        photos from 256 to 768. A box stands upright: around a long cell that lies askew it is wide,
-        and turned with the cell by any angle it would stay too wide. So photos of long cells are
-        turned by quarters only.
+        The smallest tenth of the cells gets 20 pixels a side or more, a class of cells less than
+        half as large as most gets 40; photos get from 256 to 768. Where a piece of 320 pixels holds
+        three cells or more, a step shows such a piece, and there are twice as many steps. A box stands upright: around a long cell
+        that lies askew it is wide, and turned with the cell by any angle it would stay too wide. So
+        photos of long cells are turned by quarters only.
 
         Args:
             folder: labelled photos.
@@ -67,21 +73,34 @@ class Recipe:
         need_labels(len(boxes))
         labels = np.array([box[0] for box in boxes])
         width, height, longest = np.array([box[1:] for box in boxes], dtype=float).clip(1).T
-        share = np.sqrt(width * height) / longest
-        small = min(np.quantile(share, 0.1), *(np.median(share[labels == n]) for n in set(labels)))
-        wanted = -(-_SMALL / small // _MULTIPLE) * _MULTIPLE
-        size = int(by_hand.get("size", min(max(wanted, _LEAST), _MOST)))
-        long = float(np.median(np.maximum(width, height) / np.minimum(width, height)))
-        why = (
-            f"small cells are {small * size:.0f} pixels wide then; cells are "
-            f"{'round' if long < _ROUND else 'long'}, so photos are turned by "
-            f"{'any angle' if long < _ROUND else 'quarters'}"
-        )
-        return cls(**{"size": size, "angle": 180 if long < _ROUND else 0, "why": why, **by_hand})
+        long = np.median(np.maximum(width, height) / np.minimum(width, height)) >= _ROUND
+        across = np.minimum(width, height) if long else np.sqrt(width * height)
+        share = across / longest
+        small = np.quantile(share, 0.1)
+        wanted = _SMALL / small
+        for name in set(labels):
+            if (usual := np.median(share[labels == name])) < np.median(share) / 2:
+                wanted = max(wanted, _TELLING / usual)
+        size = int(min(max(-(-wanted // _MULTIPLE) * _MULTIPLE, _LEAST), _MOST))
+        size = by_hand.get("size", size)
+        crowded = len(boxes) / len(chosen) * (_PIECE / size) ** 2 >= _CROWD
+        crop = by_hand.get("crop", _PIECE if crowded and size > _PIECE else size)
+        found = {
+            "size": size,
+            "crop": crop,
+            "steps": cls.steps if crop == size else 2 * cls.steps,
+            "angle": 0 if long else 180,
+            "why": f"small cells are {small * size:.0f} pixels wide then; cells are "
+            f"{'long' if long else 'round'}, so photos are turned by "
+            f"{'quarters' if long else 'any angle'}",
+        }
+        return cls(**{**found, **by_hand})
 
     def __str__(self) -> str:
         """The recipe and its reasons in a line."""
-        return f"{self.size} pixels, {self.steps} steps: {self.why}."
+        piece = "" if self.crop == self.size else f" in pieces of {self.crop}"
+        reason = f": {self.why}" if self.why else ""
+        return f"{self.size} pixels{piece}, {self.steps} steps{reason}."
 
     def times(self, photos: int) -> int:
         """How often each of so many photos is shown in an epoch: 50 steps at least."""

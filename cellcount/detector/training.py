@@ -29,10 +29,12 @@ def transforms(recipe: Recipe) -> tuple[Any, Any]:
         border_mode=0,
         value=[124, 116, 104],
     )
-    varied = tfms.A.aug_tfms(size=recipe.size, presize=recipe.size, shift_scale_rotate=move)
+    size = recipe.size
+    varied = tfms.A.aug_tfms(size=size, presize=size, shift_scale_rotate=move, crop_fn=None)
+    light, piece = tfms.A.RandomGamma((50, 170)), tfms.A.RandomCrop(recipe.crop, recipe.crop)
     return (
-        tfms.A.Adapter([tfms.A.RandomRotate90(), *varied, tfms.A.Normalize()]),
-        tfms.A.Adapter([*tfms.A.resize_and_pad(recipe.size), tfms.A.Normalize()]),
+        tfms.A.Adapter([tfms.A.RandomRotate90(), *varied, light, piece, tfms.A.Normalize()]),
+        tfms.A.Adapter([*tfms.A.resize_and_pad(size), tfms.A.Normalize()]),
     )
 
 

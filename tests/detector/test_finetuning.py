@@ -15,7 +15,7 @@ from cellcount.detector.recipe import Recipe
 from cellcount.errors import CellCountError
 from tests.conftest import ROOT
 
-SMALL = Recipe(size=96, angle=180, steps=8)
+SMALL = Recipe(size=96, crop=96, angle=180, steps=8)
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_slow_computer_takes_fewer_steps(short, photos, monkeypatch, trainings):
     monkeypatch.setattr(finetuning, "seconds_a_step", lambda *_: 2.0)
     _sees(monkeypatch)
     trained = learn_all(photos, recipe=replace(SMALL, steps=600), minutes=1)
-    assert trained.recipe.steps == int(60 / 2.0 / (1 + 0.5 * 3))
+    assert trained.recipe.steps == int(60 / 2.0 / (1 + 0.4 * 3))
 
 
 def test_head_start_is_taken_only_where_it_finds_the_cells(icevision, labelled_photos):

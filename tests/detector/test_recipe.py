@@ -26,9 +26,9 @@ def _photo(folder, name, side, cells):
 @pytest.mark.parametrize(
     ("photo", "cell", "size"),
     [
-        (1000, 50, 480),  # 24 pixels of 50: 480 of 1000
+        (1000, 50, 416),  # 20 pixels of 50: 400 of 1000
         (200, 20, 256),  # never below 256
-        (250, 15, 416),  # small photos of small cells are enlarged
+        (250, 15, 352),  # small photos of small cells are enlarged
         (3000, 30, 768),  # never above 768
     ],
 )
@@ -40,7 +40,7 @@ def test_size_gives_small_cells_their_pixels(tmp_path, photo, cell, size):
 def test_a_class_of_small_cells_decides(tmp_path):
     cells = [("red", 100, 100)] * 20 + [("platelet", 40, 40)] * 2
     _photo(tmp_path, "a", 640, cells)
-    assert Recipe.of(tmp_path).size == 384
+    assert Recipe.of(tmp_path).size == 640
 
 
 def test_round_cells_are_turned_by_any_angle_and_long_ones_are_not(tmp_path):
@@ -55,12 +55,22 @@ def test_round_cells_are_turned_by_any_angle_and_long_ones_are_not(tmp_path):
 def test_what_is_set_by_hand_stays(tmp_path):
     _photo(tmp_path, "a", 300, [("cell", 40, 44)])
     recipe = Recipe.of(tmp_path, size=640, steps=7, angle=0)
-    assert (recipe.size, recipe.steps, recipe.angle) == (640, 7, 0)
+    assert (recipe.size, recipe.crop, recipe.steps, recipe.angle) == (640, 640, 7, 0)
     assert "640 pixels, 7 steps" in str(recipe)
 
 
+def test_pieces_are_shown_of_crowded_photos_only(tmp_path):
+    (tmp_path / "many").mkdir()
+    (tmp_path / "few").mkdir()
+    _photo(tmp_path / "many", "a", 600, [("cell", 20, 20)] * 20)
+    _photo(tmp_path / "few", "a", 600, [("cell", 20, 20)] * 5)
+    many, few = Recipe.of(tmp_path / "many"), Recipe.of(tmp_path / "few")
+    assert (many.size, many.crop) == (608, 320)
+    assert (few.size, few.crop) == (608, 608)
+
+
 def test_epochs_make_up_the_steps():
-    recipe = Recipe(256, steps=800)
+    recipe = Recipe(256, 256, steps=800)
     for photos in (1, 3, 12, 40, 300):
         shown = photos * recipe.times(photos)
         assert 50 <= shown < 50 + photos or photos > 50

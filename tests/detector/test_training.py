@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from cellcount.detector.recipe import Recipe
 from cellcount.detector.training import transforms
 
 SIZE = 384
@@ -30,7 +31,7 @@ def needle(icevision, tmp_path_factory):
 
 
 def test_box_fits_its_needle_however_it_is_varied(icevision, needle):
-    varied, _ = transforms(SIZE)
+    varied, _ = transforms(Recipe(SIZE, crop=SIZE))
     dataset = icevision.Dataset([needle], varied)
     lying = set()
     for _ in range(60):
@@ -49,7 +50,7 @@ def test_box_fits_its_needle_however_it_is_varied(icevision, needle):
 
 
 def test_plain_photo_is_only_shrunk_and_padded(icevision, needle):
-    seen = icevision.Dataset([needle], transforms(SIZE)[1])[0]
+    seen = icevision.Dataset([needle], transforms(Recipe(SIZE, crop=SIZE))[1])[0]
     scale, edge = SIZE / 600, (SIZE - 500 * SIZE / 600) / 2
     before = np.array(needle.detection.bboxes[0].xyxy) * scale + (0, edge, 0, edge)
     assert seen.detection.bboxes[0].xyxy == pytest.approx(tuple(before), abs=1)
