@@ -39,3 +39,12 @@ def real_photos() -> Path:
     if not REAL_PHOTOS.is_dir():
         pytest.skip("the real photos are not here: ../shared/microalgae is missing")
     return REAL_PHOTOS
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of seconds: epochs of one look at each photo, and no least number of steps."""
+    from cellcount.detector import finetuning, recipe
+
+    monkeypatch.setattr(recipe, "_EPOCH", 1)
+    monkeypatch.setattr(finetuning, "_FEWEST", 1)

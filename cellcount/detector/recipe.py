@@ -52,9 +52,9 @@ class Recipe:
 
         The smallest tenth of the cells gets 20 pixels a side or more, a class of cells less than
         half as large as most gets 40; photos get from 256 to 768. Where a piece of 320 pixels holds
-        three cells or more, a step shows such a piece, and there are twice as many steps. A box stands upright: around a long cell
-        that lies askew it is wide, and turned with the cell by any angle it would stay too wide. So
-        photos of long cells are turned by quarters only.
+        three cells or more, a step shows such a piece, and there are twice as many steps. A box
+        stands upright: around a long cell that lies askew it is wide, and turned with the cell by
+        any angle it would stay too wide. So photos of long cells are turned by quarters only.
 
         Args:
             folder: labelled photos.

@@ -30,6 +30,7 @@ def test_help_names_every_command():
         "label",
         "prelabel",
         "data",
+        "train",
         "render",
         "pretrain",
         "models",
@@ -85,5 +86,5 @@ def test_demo_runs_both_notebooks_and_compares_counts(tmp_path, capsys, monkeypa
 @pytest.mark.parametrize("epochs", ["0", "-3", "many"])
 def test_epochs_are_counted_from_one(epochs, capsys):
     with pytest.raises(SystemExit):
-        main.main(["crossval", "photos", "--epochs", epochs])
+        main.main(["pretrain", "m.pth", "--epochs", epochs])
     assert "from 1 on" in capsys.readouterr().err

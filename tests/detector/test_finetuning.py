@@ -9,20 +9,13 @@ import pytest
 
 from cellcount.calibration.matching import Prediction
 from cellcount.counting.counter import Counter
-from cellcount.detector import finetuning, head_start, recipe
+from cellcount.detector import finetuning, head_start
 from cellcount.detector.finetuning import finetune, folds_of, learn_all, recipe_for
 from cellcount.detector.recipe import Recipe
 from cellcount.errors import CellCountError
 from tests.conftest import ROOT
 
 SMALL = Recipe(size=96, crop=96, angle=180, steps=8)
-
-
-@pytest.fixture
-def short(monkeypatch):
-    """Epochs of one look at each photo, so that a training takes a second."""
-    monkeypatch.setattr(recipe, "_EPOCH", 1)
-    monkeypatch.setattr(finetuning, "_FEWEST", 1)
 
 
 @pytest.fixture

@@ -50,10 +50,10 @@ def test_work_on_several_photos_adds_up():
     assert Effort(1, 2, 3, 4) + Effort(10, 20, 30, 40) == Effort(11, 22, 33, 44)
 
 
-def test_command_trains_on_some_and_measures_on_the_others(tmp_path, capsys):
+def test_command_trains_on_some_and_measures_on_the_others(short, tmp_path, capsys):
     photos = render_folder(tmp_path, photos=3, seed=5, size=512, cells=(10, 20))
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    assert main.main(["prelabel", str(tmp_path), "--measure", "2", "--epochs", "1"]) == 0
+    assert main.main(["prelabel", str(tmp_path), "--measure", "2", "--minutes", "0.1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("rendered-") for line in lines) == 2  # one photo, at both overlaps
     assert sum(line.startswith("all photos") for line in lines) == 2

@@ -4,7 +4,7 @@ import pytest
 
 from cellcount.commands import main
 from cellcount.counting.counter import Counter
-from cellcount.detector import head_start
+from cellcount.detector import head_start, pretraining
 from cellcount.errors import CellCountError
 from cellcount.render import render_folder
 
@@ -12,7 +12,7 @@ from cellcount.render import render_folder
 def test_pretraining_goes_on_and_saves_what_counting_needs(icevision, tmp_path, monkeypatch):
     import torch
 
-    monkeypatch.setattr(head_start, "_HELD_OUT", 2)
+    monkeypatch.setattr(pretraining, "_HELD_OUT", 2)
     folder, out = tmp_path / "photos", tmp_path / "models" / "new.pth"
     render_folder(folder, photos=4, seed=8, size=512, cells=(20, 30))
     command = ["pretrain", str(out), "--folder", str(folder), "--epochs", "1"]
@@ -30,10 +30,10 @@ def test_pretraining_goes_on_and_saves_what_counting_needs(icevision, tmp_path, 
 
 
 def test_start_that_is_not_there_is_told(icevision, tmp_path, monkeypatch):
-    monkeypatch.setattr(head_start, "_HELD_OUT", 1)
+    monkeypatch.setattr(pretraining, "_HELD_OUT", 1)
     render_folder(tmp_path / "photos", photos=2, seed=8, size=256, cells=(3, 3))
     with pytest.raises(CellCountError, match="not there"):
-        head_start.pretrain(
+        pretraining.pretrain(
             tmp_path / "m.pth",
             tmp_path / "photos",
             number=2,
