@@ -94,6 +94,14 @@ def _empty(labelled: Labelled) -> Finding | None:
     )
 
 
+def _named_background(labelled: Labelled) -> Finding | None:
+    """The detector's own name for what is no cell; a class of that name would not be learned."""
+    if not any(box.label == "background" for box in labelled.annotation.boxes):
+        return None
+    problem = "Its boxes are labelled background, which is the name for what is no cell."
+    return Finding(labelled.xml, problem, "Give them another label in labelImg and save.")
+
+
 def _bad_boxes(labelled: Labelled, bad: Callable[[Box], bool], how: str) -> Finding | None:
     numbers = [i for i, box in enumerate(labelled.annotation.boxes, start=1) if bad(box)]
     if not numbers:
@@ -200,4 +208,12 @@ def _length(one: Labelled, box: Box) -> float:
     return side / max(one.width, one.height)
 
 
-_CHECKS = (_wrong_filename, _wrong_size, _outside, _reversed, _empty, _duplicated)
+_CHECKS = (
+    _wrong_filename,
+    _wrong_size,
+    _outside,
+    _reversed,
+    _empty,
+    _duplicated,
+    _named_background,
+)

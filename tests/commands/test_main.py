@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from cellcount.commands import demo, main
+from cellcount.labels import voc
 from cellcount.render import render_folder
 from tests.conftest import ROOT
 
@@ -73,14 +74,18 @@ def test_mistakes_get_one_sentence(arguments, says, capsys, monkeypatch):
 
 def test_demo_runs_both_notebooks_and_compares_counts(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, count in (("out/counts.csv", 9), ("data/not_labeled/true_counts.csv", 10)):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text(f"photo,count\na.jpg,{count}\n")
+    labels = tmp_path / "data" / "not_labeled" / "labels"
+    labels.mkdir(parents=True)
+    boxes = tuple(voc.Box("cell", 9 * i, 0, 9 * i + 8, 8) for i in range(10))
+    voc.write(labels / "a.xml", voc.Annotation("a.jpg", 100, 80, boxes))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "counts.csv").write_text("photo,count\na.jpg,9\n")
     ran = []
     monkeypatch.setattr(demo, "run_notebook", lambda *paths: ran.append([str(p) for p in paths]))
     assert main.main(["demo"]) == 0
     assert ran == [[name, f"out/{name}"] for name in demo.NOTEBOOKS]
-    assert "off by 10 % on average" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "counts are 10 % off" in said and "real photos" in said
 
 
 @pytest.mark.parametrize("epochs", ["0", "-3", "many"])

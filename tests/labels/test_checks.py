@@ -260,3 +260,9 @@ def test_the_notebook_refuses_too():
 def test_bundled_and_real_photos_are_in_order(real_photos):
     for folder in (ROOT / "data" / "labeled", ROOT / "data" / "rendered", real_photos):
         assert check(folder).findings == []
+
+
+def test_cells_named_as_the_background_are_an_error(tmp_path):
+    labelled(tmp_path, box(0, 0, 20, 20, "background"), box(30, 30, 50, 50))
+    (finding,) = check(tmp_path).errors
+    assert "what is no cell" in finding.problem
