@@ -24,8 +24,8 @@ def transforms(recipe: Recipe) -> tuple[Any, Any]:
 
     move = tfms.A.ShiftScaleRotate(
         rotate_limit=recipe.angle,
-        scale_limit=0.35,
         rotate_method="ellipse",
+        scale_limit=0.35,
         border_mode=0,
         value=[124, 116, 104],
     )
