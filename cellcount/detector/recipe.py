@@ -52,7 +52,7 @@ class Recipe:
 
         The smallest tenth of the cells gets 20 pixels a side or more, a class of cells less than
         half as large as most gets 40; photos get from 256 to 768. Where a piece of 320 pixels holds
-        three cells or more, a step shows such a piece, and there are twice as many steps. A box
+        three round cells or more, a step shows one, and there are twice as many steps. A box
         stands upright: around a long cell that lies askew it is wide, and turned with the cell by
         any angle it would stay too wide. So photos of long cells are turned by quarters only.
 
@@ -84,7 +84,10 @@ class Recipe:
         size = int(min(max(-(-wanted // _MULTIPLE) * _MULTIPLE, _LEAST), _MOST))
         size = by_hand.get("size", size)
         crowded = len(boxes) / len(chosen) * (_PIECE / size) ** 2 >= _CROWD
-        crop = by_hand.get("crop", _PIECE if crowded and size > _PIECE else size)
+        pieces = (
+            crowded and size > _PIECE and not long
+        )  # a cut shortens what is known by its length
+        crop = by_hand.get("crop", _PIECE if pieces else size)
         found = {
             "size": size,
             "crop": crop,

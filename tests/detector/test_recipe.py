@@ -67,6 +67,9 @@ def test_pieces_are_shown_of_crowded_photos_only(tmp_path):
     many, few = Recipe.of(tmp_path / "many"), Recipe.of(tmp_path / "few")
     assert (many.size, many.crop) == (608, 320)
     assert (few.size, few.crop) == (608, 608)
+    (tmp_path / "long").mkdir()
+    _photo(tmp_path / "long", "a", 600, [("cell", 20, 60)] * 20)
+    assert Recipe.of(tmp_path / "long").crop == Recipe.of(tmp_path / "long").size == 608
 
 
 def test_epochs_make_up_the_steps():
