@@ -97,6 +97,8 @@ class Recipe:
             f"{'long' if long else 'round'}, so photos are turned by "
             f"{'quarters' if long else 'any angle'}",
         }
+        if by_hand.get("backbone", cls.backbone) != cls.backbone:
+            found["rate"] = cls.rate / 2  # of a network that has learned to detect already
         return cls(**{**found, **by_hand})
 
     def __str__(self) -> str:
