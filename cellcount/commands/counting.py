@@ -70,14 +70,15 @@ def _crossval(options: argparse.Namespace) -> None:
     from cellcount.detector.finetuning import recipe_for
     from cellcount.judging import crossval, report
 
+    report.refuse_own_folder(options.folder, options.out)
     judged = crossval.cross_validate(
         options.folder,
-        options.out,
         folds=options.folds,
         recipe=recipe_for(options.folder, **by_hand(options)),
         minutes=options.minutes,
         seed=options.seed,
     )
+    report.write(judged.result, judged.found, judged.thresholds, judged.photos, options.out)
     report.tell(judged.result)
     print(f"A training took {judged.seconds / 60:.1f} minutes.")
     print(f"Table and pictures are in {options.out}.")

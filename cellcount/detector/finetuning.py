@@ -110,8 +110,8 @@ def learn_all(
     photos = labelled_photos(folder) if photos is None else photos
     for warning in rare_classes(photos):
         print(warning)
-    parsed, class_map = records(folder, photos)
-    recipe = recipe_for(folder, photos) if recipe is None else recipe
+    parsed, class_map = records(photos)
+    recipe = read_off(photos) if recipe is None else recipe
     folds = folds_of(len(photos), seed)
     kept = None if state is None else state / _digest(photos, recipe, seed)
     each = minutes / (1 + _SHARE * len(folds))
@@ -125,7 +125,7 @@ def learn_all(
         judges, their_folds, theirs = parsed, folds, less
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
             quarters = cut_in_quarters(photos[0], stack.enter_context(TemporaryDirectory()))
-            judges, _ = records(quarters[0].parent, quarters, class_map)
+            judges, _ = records(quarters, class_map)
             their_folds = [[0, 3], [1, 2]]
             half = recipe.size // 2
             theirs = replace(less, size=half, crop=min(recipe.crop, half))
@@ -210,24 +210,27 @@ def save(trained: Trained, out: str | Path) -> None:
     )
 
 
-def recipe_for(folder: str | Path, photos: Sequence[Path] | None = None, **by_hand: Any) -> Recipe:
+def recipe_for(folder: str | Path, **by_hand: Any) -> Recipe:
     """How to train on labelled photos: :meth:`Recipe.of`, with the head start where it is of use.
 
     Args:
         folder: labelled photos.
-        photos: which of them, all if left out.
         by_hand: values of a recipe, to be taken as they are.
 
     Raises:
         CellCountError: no cell is labelled, or labels cannot be used.
     """
-    photos = labelled_photos(folder) if photos is None else photos
-    recipe = Recipe.of(folder, photos, **by_hand)
+    return read_off(labelled_photos(folder), **by_hand)
+
+
+def read_off(photos: Sequence[Path], **by_hand: Any) -> Recipe:
+    """:func:`recipe_for` some of the photos of a folder."""
+    recipe = Recipe.of(photos, **by_hand)
     if "head_start" in by_hand or recipe.backbone != Recipe.backbone:
         return recipe
     shipped = vfnet(2, pretrained=False)  # the background, and cells of whatever class
     warm_start(shipped)
-    parsed, _ = records(folder, photos)
+    parsed, _ = records(photos)
     return replace(recipe, head_start=of_use(predict(shipped, parsed, recipe)))
 
 
@@ -241,14 +244,11 @@ def within(recipe: Recipe, parsed: Sequence[Any], class_map: Any, minutes: float
     return replace(recipe, steps=max(min(recipe.steps, most), _FEWEST))
 
 
-def records(
-    folder: str | Path, photos: Sequence[Path], class_map: Any = None
-) -> tuple[list[Any], Any]:
+def records(photos: Sequence[Path], class_map: Any = None) -> tuple[list[Any], Any]:
     """IceVision's records in the order of ``photos``, and their class map.
 
     Args:
-        folder: of the photos.
-        photos: each with an XML of its name beside it.
+        photos: of one folder, each with an XML of its name beside it.
         class_map: if it is to be another than that of the labels.
 
     Raises:
@@ -257,6 +257,7 @@ def records(
     apply_bridge()
     import icevision.all as ice
 
+    folder = photos[0].parent
     parser = ice.parsers.VOCBBoxParser(
         annotations_dir=folder, images_dir=folder, class_map=class_map
     )

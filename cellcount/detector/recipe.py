@@ -10,7 +10,6 @@ import numpy as np
 
 from cellcount.calibration.accuracy import need_labels
 from cellcount.labels import voc
-from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.reading import photo_size
 
 _SMALL = 20  # pixels a side that small cells are given: the detector's points are 8 apart
@@ -45,10 +44,8 @@ class Recipe:
     why: str = ""
 
     @classmethod
-    def of(
-        cls, folder: str | Path, photos: Sequence[Path] | None = None, **by_hand: Any
-    ) -> "Recipe":
-        """Read the labels of a folder.
+    def of(cls, photos: Sequence[Path], **by_hand: Any) -> "Recipe":
+        """Read the labels of photos.
 
         The smallest tenth of the cells gets 20 pixels a side or more, a class of cells less than
         half as large as most gets 40; photos get from 256 to 768. Where a piece of 320 pixels holds
@@ -57,17 +54,15 @@ class Recipe:
         any angle it would stay too wide. So photos of long cells are turned by quarters only.
 
         Args:
-            folder: labelled photos.
-            photos: which of them, all if left out.
+            photos: each with an XML of its name beside it.
             by_hand: values of a recipe, to be taken as they are.
 
         Raises:
             CellCountError: no cell is labelled, or the labels cannot be used.
         """
-        chosen = labelled_photos(folder) if photos is None else photos
         boxes = [
             (box.label, box.xmax - box.xmin, box.ymax - box.ymin, max(photo_size(photo)))
-            for photo in chosen
+            for photo in photos
             for box in voc.read(photo.with_suffix(".xml")).boxes
         ]
         need_labels(len(boxes))
@@ -83,7 +78,7 @@ class Recipe:
                 wanted = max(wanted, _TELLING / usual)
         size = int(min(max(-(-wanted // _MULTIPLE) * _MULTIPLE, _LEAST), _MOST))
         size = by_hand.get("size", size)
-        crowded = len(boxes) / len(chosen) * (_PIECE / size) ** 2 >= _CROWD
+        crowded = len(boxes) / len(photos) * (_PIECE / size) ** 2 >= _CROWD
         pieces = (
             crowded and size > _PIECE and not long
         )  # a cut shortens what is known by its length

@@ -11,24 +11,28 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.intervals import Calibration, Estimate
 from cellcount.calibration.matching import Prediction, match
-from cellcount.detector.finetuning import MINUTES, cross_fit, folds_of, recipe_for, records, within
+from cellcount.detector.finetuning import MINUTES, cross_fit, folds_of, read_off, records, within
 from cellcount.detector.recipe import Recipe
 from cellcount.errors import CellCountError
 from cellcount.judging.evaluation import Evaluation, evaluate
-from cellcount.judging.report import refuse_own_folder, write
 from cellcount.labels.confirmed import labelled_photos
 
 
 class Judged(NamedTuple):
-    """How right the photos are counted that were left out, and the seconds a training took."""
+    """How right photos are counted by detectors that have not seen them.
+
+    ``found`` and ``thresholds`` are of each of ``photos``; a training took ``seconds``.
+    """
 
     result: Evaluation
+    photos: list[Path]
+    found: list[Prediction]
+    thresholds: NDArray[np.float64]
     seconds: float
 
 
 def cross_validate(
     folder: str | Path,
-    out: str | Path,
     *,
     folds: int = 4,
     recipe: Recipe | None = None,
@@ -43,7 +47,6 @@ def cross_validate(
 
     Args:
         folder: labelled photos.
-        out: gets a table, the plots, and each photo with its misses and false alarms.
         folds: how many trainings; each leaves out about as many photos as the others.
         recipe: how to train; read off the labels if left out.
         minutes: that the trainings may take together.
@@ -53,7 +56,6 @@ def cross_validate(
         CellCountError: there are less photos than folds, or less than two folds.
     """
     photos = labelled_photos(folder)
-    refuse_own_folder(photos, out)
     if len(photos) < 2:
         raise CellCountError(
             f"{folder} has one labelled photo: label another, for each is judged by the others."
@@ -63,8 +65,8 @@ def cross_validate(
             f"{len(photos)} labelled photos cannot be cut into {folds} parts: take from 2 to "
             f"{len(photos)} folds."
         )
-    parsed, class_map = records(folder, photos)
-    recipe = recipe_for(folder, photos) if recipe is None else recipe
+    parsed, class_map = records(photos)
+    recipe = read_off(photos) if recipe is None else recipe
     recipe = within(recipe, parsed, class_map, minutes / folds)
     print(recipe)
     parts = folds_of(len(photos), seed, folds)
@@ -75,8 +77,7 @@ def cross_validate(
     seconds = (time.perf_counter() - start) / folds
     thresholds, counts = _count(found, parts)
     result = evaluate(found, thresholds.tolist(), counts=counts)
-    write(result, found, thresholds, photos, out)
-    return Judged(result, seconds)
+    return Judged(result, photos, found, thresholds, seconds)
 
 
 def _count(

@@ -31,8 +31,8 @@ def judge(
     Raises:
         CellCountError: no photo is labelled, a file cannot be read, or the engine cannot be used.
     """
+    refuse_own_folder(folder, out)
     photos = labelled_photos(folder, tell=True)
-    refuse_own_folder(photos, out)
     counter = Counter(model, engine=engine)
     result, predicted = judged(counter, photos)
     write(result, predicted, np.full(len(photos), _threshold(counter)), photos, out)
@@ -62,13 +62,13 @@ def _threshold(counter: Counter) -> float:
     return counter.calibration.threshold_f1 if counter.calibration else counter.threshold
 
 
-def refuse_own_folder(photos: Sequence[Path], out: str | Path) -> None:
+def refuse_own_folder(folder: str | Path, out: str | Path) -> None:
     """Refuse to write pictures where the photos are, whose names they have.
 
     Raises:
         CellCountError: ``out`` is the photos' folder.
     """
-    if any(photo.parent.resolve() == Path(out).resolve() for photo in photos):
+    if Path(folder).resolve() == Path(out).resolve():
         raise CellCountError(
             f"The pictures would replace your photos in {out}: choose another folder for them."
         )

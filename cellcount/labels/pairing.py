@@ -52,8 +52,9 @@ def pair(folder: str | Path) -> tuple[list[Labelled], list[Finding]]:
         photos[path.stem].append(path)
     if not xmls and not photos:
         raise CellCountError(f"{folder} holds neither photos nor XML. Choose the labelled folder.")
+    nested = list(_nested(folder, entries))
     sizes, findings = _sizes([path for same in photos.values() for path in same])
-    findings += _nested(folder, entries)
+    findings += nested
     labelled = []
     for xml in xmls:
         try:

@@ -8,6 +8,7 @@ from cellcount.commands import main
 from cellcount.detector.recipe import Recipe, rare_classes
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
+from cellcount.labels.confirmed import labelled_photos
 
 
 def _photo(folder, name, side, cells):
@@ -34,13 +35,13 @@ def _photo(folder, name, side, cells):
 )
 def test_size_gives_small_cells_their_pixels(tmp_path, photo, cell, size):
     _photo(tmp_path, "a", photo, [("cell", cell, cell)] * 5)
-    assert Recipe.of(tmp_path).size == size
+    assert Recipe.of(labelled_photos(tmp_path)).size == size
 
 
 def test_a_class_of_small_cells_decides(tmp_path):
     cells = [("red", 100, 100)] * 20 + [("platelet", 40, 40)] * 2
     _photo(tmp_path, "a", 640, cells)
-    assert Recipe.of(tmp_path).size == 640
+    assert Recipe.of(labelled_photos(tmp_path)).size == 640
 
 
 def test_round_cells_are_turned_by_any_angle_and_long_ones_are_not(tmp_path):
@@ -48,13 +49,13 @@ def test_round_cells_are_turned_by_any_angle_and_long_ones_are_not(tmp_path):
     (tmp_path / "long").mkdir()
     _photo(tmp_path / "round", "a", 300, [("cell", 40, 44), ("cell", 44, 40)])
     _photo(tmp_path / "long", "a", 300, [("cell", 20, 80), ("cell", 80, 20), ("cell", 50, 50)])
-    assert Recipe.of(tmp_path / "round").angle == 180
-    assert Recipe.of(tmp_path / "long").angle == 0
+    assert Recipe.of(labelled_photos(tmp_path / "round")).angle == 180
+    assert Recipe.of(labelled_photos(tmp_path / "long")).angle == 0
 
 
 def test_what_is_set_by_hand_stays(tmp_path):
     _photo(tmp_path, "a", 300, [("cell", 40, 44)])
-    recipe = Recipe.of(tmp_path, size=640, steps=7, angle=0)
+    recipe = Recipe.of(labelled_photos(tmp_path), size=640, steps=7, angle=0)
     assert (recipe.size, recipe.crop, recipe.steps, recipe.angle) == (640, 640, 7, 0)
     assert "640 pixels, 7 steps" in str(recipe)
 
@@ -64,12 +65,19 @@ def test_pieces_are_shown_of_crowded_photos_only(tmp_path):
     (tmp_path / "few").mkdir()
     _photo(tmp_path / "many", "a", 600, [("cell", 20, 20)] * 20)
     _photo(tmp_path / "few", "a", 600, [("cell", 20, 20)] * 5)
-    many, few = Recipe.of(tmp_path / "many"), Recipe.of(tmp_path / "few")
+    many, few = (
+        Recipe.of(labelled_photos(tmp_path / "many")),
+        Recipe.of(labelled_photos(tmp_path / "few")),
+    )
     assert (many.size, many.crop) == (608, 320)
     assert (few.size, few.crop) == (608, 608)
     (tmp_path / "long").mkdir()
     _photo(tmp_path / "long", "a", 600, [("cell", 20, 60)] * 20)
-    assert Recipe.of(tmp_path / "long").crop == Recipe.of(tmp_path / "long").size == 608
+    assert (
+        Recipe.of(labelled_photos(tmp_path / "long")).crop
+        == Recipe.of(labelled_photos(tmp_path / "long")).size
+        == 608
+    )
 
 
 def test_epochs_make_up_the_steps():
@@ -85,7 +93,7 @@ def test_photos_without_a_box_are_told_before_the_training(tmp_path, capsys):
     for name in "abcd":
         _photo(tmp_path, name, 100, [])
     with pytest.raises(CellCountError, match="No photo has a labelled cell"):
-        Recipe.of(tmp_path)
+        Recipe.of(labelled_photos(tmp_path))
     assert main.main(["train", str(tmp_path), "--out", str(tmp_path / "m.pth")]) == 1
     assert "label some" in capsys.readouterr().err
     assert not (tmp_path / "m.pth").exists()
