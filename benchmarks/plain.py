@@ -5,7 +5,7 @@ from typing import Any
 
 # Files of the bridge that only save time: without one, things go as IceVision has them.
 KEPT_PHOTOS = "data"
-LOADED_LATER = "later"
+LOADED_LATER = "lazy_modules"
 
 
 def leave_out(*files: str) -> None:
@@ -16,11 +16,12 @@ def leave_out(*files: str) -> None:
         CellCountError: IceVision is loaded already.
     """
     import icevision_bridge
+    from cellcount.detector.bridging import apply_bridge
 
     if unknown := set(files) - set(icevision_bridge._FILES):
         raise ValueError(f"the bridge has no {', '.join(sorted(unknown))}")
     icevision_bridge._FILES = tuple(name for name in icevision_bridge._FILES if name not in files)
-    icevision_bridge.apply()
+    apply_bridge()
 
 
 def take_plain_route() -> None:

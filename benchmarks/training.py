@@ -58,9 +58,9 @@ def prepare(
     backbone: str, size: int, batch: int, photos: int, ours: bool
 ) -> Callable[[], list[float]]:
     """An epoch on bundled photos from random weights; it answers with the seconds of each step."""
-    import icevision_bridge
+    from cellcount.detector.bridging import apply_bridge
 
-    icevision_bridge.apply() if ours else take_plain_route()
+    apply_bridge() if ours else take_plain_route()
     import icevision.all as ice
     from fastai.callback.core import Callback
 

@@ -92,7 +92,7 @@ def test_a_mosaic_shows_the_bundled_photos_and_their_cells(tmp_path):
         corner = whole.crop((50, 0, 101, 50))
     with Image.open(BUNDLED[1]) as second:
         assert corner.tobytes() == second.resize((51, 50), Image.Resampling.BICUBIC).tobytes()
-    assert true_count(2) == 51 + 126 + 80 + 34
+    assert true_count(2) == 81 + 35 + 110 + 64
 
 
 def test_only_what_the_bridge_has_is_left_out():
