@@ -25,6 +25,7 @@ from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe, rare_classes
 from cellcount.detector.training import predict, seconds_a_step, trained, vfnet
 from cellcount.errors import CellCountError
+from cellcount.files import replacing
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.labels.parts import cut_in_quarters
 
@@ -294,7 +295,8 @@ def _trained(
     part = None if state is None else state / f"{name}.part"
     model = trained(parsed, len(class_map), recipe, seed=seed, bar=bar, state=part)
     if done is not None:
-        torch.save(model.state_dict(), done)
+        with replacing(done) as beside:
+            torch.save(model.state_dict(), beside)
     return model
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from fastai.callback.core import Callback, CancelEpochException
 
+from cellcount.files import replacing
+
 
 class Progress(Callback):
     """Advances a bar of tqdm by one a step, through whatever fits there are."""
@@ -24,7 +26,8 @@ class Resumable(Callback):
 
     What is kept is taken only if it was a training of as many epochs and steps, at the same rates,
     on a model whose weights have the same names and shapes; anything else begins anew. The file
-    goes when the training is done. To be given to ``fine_tune`` or ``fit_one_cycle`` as ``cbs``.
+    goes when the training is done. To be given to ``fine_tune`` or ``fit_one_cycle`` as ``cbs``;
+    the epochs in which ``fine_tune`` has most of the model frozen are few, and are not kept.
 
     Args:
         file: where to keep it.
@@ -38,7 +41,7 @@ class Resumable(Callback):
     def before_fit(self) -> None:
         """Take what is kept, if it is of this training."""
         self.done = 0
-        if not self.file.is_file():
+        if self._frozen or not self.file.is_file():
             return
         kept = torch.load(self.file, map_location="cpu", weights_only=True)
         if kept["plan"] == self._plan():
@@ -57,22 +60,26 @@ class Resumable(Callback):
 
     def after_epoch(self) -> None:
         """Keep what there is; a stop while it is written leaves the file before."""
-        if self.learn.epoch < self.done:
+        if self._frozen or self.learn.epoch < self.done:
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_name(f"{self.file.name}.part")
         state = {
             "plan": self._plan(),
             "model": self.learn.model.state_dict(),
             "optimizer": list(self.learn.opt.state_dict()["state"]),
             "done": self.learn.epoch + 1,
         }
-        torch.save(state, part)
-        part.replace(self.file)
+        with replacing(self.file) as part:
+            torch.save(state, part)
 
     def after_fit(self) -> None:
         """The training is done."""
-        self.file.unlink(missing_ok=True)
+        if not self._frozen:
+            self.file.unlink(missing_ok=True)
+
+    @property
+    def _frozen(self) -> bool:
+        return bool(self.learn.opt.frozen_idx)
 
     def _plan(self) -> dict[str, Any]:
         shapes = {name: list(one.shape) for name, one in self.learn.model.state_dict().items()}

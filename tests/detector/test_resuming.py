@@ -54,6 +54,24 @@ def test_goes_on_where_it_was(tmp_path, capsys):
     assert again.rates == pytest.approx(whole.rates[6:])
 
 
+def test_fine_tuning_goes_on_though_its_frozen_epoch_comes_again(tmp_path, capsys):
+    file = tmp_path / "training.pth"
+
+    def tune(watch):
+        learn = _learner(watch)
+        learn.splitter = lambda model: [list(part.parameters()) for part in model]
+        with learn.no_bar(), learn.no_logging():
+            learn.fine_tune(5, 0.1, cbs=Resumable(file))
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(_Stop(3))
+    again = _Stop(9)
+    tune(again)
+    assert again.seen == [0, 0, 3, 3, 4, 4]
+    assert "goes on after 3" in capsys.readouterr().out
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("change", ["epochs", "model"])
 def test_another_training_begins_anew(tmp_path, change, capsys):
     file = tmp_path / "training.pth"
