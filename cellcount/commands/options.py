@@ -15,16 +15,16 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_epochs(command: argparse.ArgumentParser, default: int | None = None) -> None:
-    """``--epochs``; without a default, the training has its own."""
-    said = "how often each photo is shown in training"
-    command.add_argument("--epochs", type=positive, default=default, help=_with(said, default))
+def add_epochs(command: argparse.ArgumentParser, default: int) -> None:
+    """``--epochs``."""
+    said = f"how often each photo is shown in training ({default})"
+    command.add_argument("--epochs", type=positive, default=default, help=said)
 
 
 def add_seed(command: argparse.ArgumentParser, default: int = 0) -> None:
     """``--seed``."""
-    said = "of all that is random; the same seed gives the same result"
-    command.add_argument("--seed", type=int, default=default, help=_with(said, default))
+    said = f"of all that is random; the same seed gives the same result ({default})"
+    command.add_argument("--seed", type=int, default=default, help=said)
 
 
 def add_minutes(command: argparse.ArgumentParser) -> None:
@@ -43,7 +43,3 @@ def by_hand(options: argparse.Namespace) -> dict[str, Any]:
     """The values of a recipe that the user has given."""
     given = {name: getattr(options, name) for name in ("size", "steps")}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _with(said: str, default: int | None) -> str:
-    return said if default is None else f"{said} ({default})"

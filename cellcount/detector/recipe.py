@@ -79,9 +79,8 @@ class Recipe:
         size = int(min(max(-(-wanted // _MULTIPLE) * _MULTIPLE, _LEAST), _MOST))
         size = by_hand.get("size", size)
         crowded = len(boxes) / len(photos) * (_PIECE / size) ** 2 >= _CROWD
-        pieces = (
-            crowded and size > _PIECE and not long
-        )  # a cut shortens what is known by its length
+        # A cut shortens what is known by its length.
+        pieces = crowded and size > _PIECE and not long
         crop = by_hand.get("crop", _PIECE if pieces else size)
         found = {
             "size": size,

@@ -129,9 +129,7 @@ def tell(result: Evaluation) -> None:
     said = [f"off by {counts.mean_absolute_error:.1f} cells on average"]
     if not np.isnan(counts.mape):
         said.append(f"{counts.share_off:.1f} % of all cells, {counts.mape:.1f} % a photo")
-    said += [
-        f"bias {counts.bias:+.1f}",
-    ]
+    said.append(f"bias {counts.bias:+.1f}")
     if len(rows) > 1:  # which one photo does not define
         said.append("limits of agreement {:+.1f} to {:+.1f}".format(*counts.limits))
     if not np.isnan(counts.r2):
