@@ -16,11 +16,11 @@ dev: setup
 demo: setup  ## runs both notebooks on the bundled photos and prints the counts
 	"$(PY)" -m cellcount demo
 
-test: dev  ## runs the tests that take seconds
-	"$(PY)" -m pytest -m "not slow"
+test: dev  ## runs the tests that take seconds, and both notebooks
+	"$(PY)" -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: dev  ## runs all tests, the notebooks from top to bottom among them
-	"$(PY)" -m pytest
+test-all: dev  ## runs all tests, those that take minutes too
+	"$(PY)" -m pytest -n 2 --dist loadfile
 
 bench: setup  ## measures speed and memory into benchmarks/RESULTS.md, some minutes
 	"$(PY)" -m benchmarks

@@ -47,11 +47,11 @@ def labelled_photos(folder: str | Path, *, tell: bool = False) -> list[Path]:
     Raises:
         CellCountError: there is none, or the folder holds mistakes: it lists them.
     """
-    refuse_errors(check(folder))
-    photos = [photo for photo in list_photos(folder) if photo.with_suffix(".xml").is_file()]
-    if not photos:
+    checked = check(folder)
+    refuse_errors(checked)
+    if not checked.labelled:
         raise CellCountError(
             f"No photo in {folder} has an XML of its name beside it: label some in labelImg first."
         )
-    labels = set(confirmed([photo.with_suffix(".xml") for photo in photos], tell=tell))
-    return [photo for photo in photos if photo.with_suffix(".xml") in labels]
+    labels = set(confirmed([one.xml for one in checked.labelled], tell=tell))
+    return [photo for photo in list_photos(folder) if photo.with_suffix(".xml") in labels]
