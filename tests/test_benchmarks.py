@@ -5,7 +5,7 @@ import re
 import pytest
 from PIL import Image
 
-from benchmarks import counting, imports, training
+from benchmarks import cells, counting, imports, training
 from benchmarks.__main__ import main
 from benchmarks.effort import Effort
 from benchmarks.interleave import NotMeasuredError, Run, Runs, Worker, interleave, python, ready
@@ -128,3 +128,13 @@ def test_all_of_it_runs(tmp_path):
     main(["--quick", "--out", str(page)])
     reasons = set(re.findall("not measured: ([^|.]*)", page.read_text()))
     assert {reason.strip() for reason in reasons} == {"left out by --quick"}
+
+
+def test_rows_of_any_cell_become_means_with_their_spread(tmp_path):
+    row = {"set": "a", "photos": 12, "ap50": 0.8, "off": 10.0, "judged": 4, "seconds": 60}
+    rows = [
+        {**row, "seed": 0, "width": 40.0, "covered": 4},
+        {**row, "seed": 1, "ap50": 0.9, "width": None, "covered": None},
+    ]
+    *_, last = cells.table(rows)
+    assert last == "| 12 | a | 0.85 ± 0.07 | 10 ± 0 % | 40 % | 4 of 4 | 1.0 min |"

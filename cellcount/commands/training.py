@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cellcount.commands.options import add_epochs, add_recipe, add_seed, by_hand, positive
+from cellcount.commands.options import add_epochs, add_recipe, add_seed, by_hand
 
 _OUT = "checkpoint to write (models/model_checkpoint.pth)"
 
@@ -18,13 +18,12 @@ def add(commands: Any) -> None:
     add_seed(train)
     train.set_defaults(run=_train)
 
-    pretrain = commands.add_parser("pretrain", help="train on rendered photos alone")
+    pretrain = commands.add_parser("pretrain", help="train on labelled photos of many looks")
     pretrain.add_argument("out", type=Path, help="checkpoint to write")
-    pretrain.add_argument("--folder", type=Path, default=Path("out/rendered"), help="of the photos")
-    pretrain.add_argument("--photos", type=positive, default=300, help="how many to render (300)")
-    pretrain.add_argument("--start", type=Path, help="an earlier result, to train further")
-    add_epochs(pretrain, 3)
-    add_seed(pretrain, 1000)
+    pretrain.add_argument("folders", nargs="+", type=Path, help="labelled photos, a look each")
+    pretrain.add_argument("--start", type=Path, help="a checkpoint to train further")
+    add_epochs(pretrain, 12)
+    add_seed(pretrain)
     pretrain.set_defaults(run=_pretrain)
 
     models = commands.add_parser("models", help="list every detector there is, or measure them")
@@ -47,8 +46,7 @@ def _pretrain(options: argparse.Namespace) -> None:
 
     pretrain(
         options.out,
-        options.folder,
-        number=options.photos,
+        options.folders,
         epochs=options.epochs,
         seed=options.seed,
         start=options.start,

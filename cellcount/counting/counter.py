@@ -27,7 +27,7 @@ class Counter:
     It shrinks each photo to the image size that it was trained with. Where that would leave cells
     only a few pixels wide, as on a whole slide stitched of many fields, count with ``tile``: the
     photo is cut into overlapping squares of so many of its pixels a side, each is shrunk by itself,
-    and each cell is counted once (:mod:`cellcount.counting.tiles`). A tile should look like a photo
+    and each cell is counted once (:mod:`cellcount.photos.tiles`). A tile should look like a photo
     that the detector has learned from, with cells as large beside it: for a stitched slide that is
     the side of one field. It must be four times as long as the longest cell. The interval trusts
     that the tiles are such photos.
@@ -59,6 +59,7 @@ class Counter:
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
         learned = threshold is None and "calibration" in meta
         self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
+        self.tile: int | None = meta.get("tile")
 
     @property
     def engine(self) -> str:
@@ -81,7 +82,7 @@ class Counter:
         Args:
             photo: its path, or its upright pixels (height, width, 3).
             threshold: of the scores.
-            tile: pixels a side, if the photo is to be cut into tiles.
+            tile: pixels a side, if the photo is to be cut into other tiles than in training.
 
         Raises:
             PhotoError: the photo cannot be read.
@@ -95,7 +96,7 @@ class Counter:
 
         Args:
             photo: its path.
-            tile: pixels a side, if the photo is to be cut into tiles.
+            tile: pixels a side, if the photo is to be cut into other tiles than in training.
 
         Raises:
             PhotoError: the photo cannot be read.
@@ -114,7 +115,7 @@ class Counter:
         Args:
             photos: paths of photos.
             table: CSV to write, columns photo, count, low and high; an older one is replaced.
-            tile: pixels a side, if the photos are to be cut into tiles.
+            tile: pixels a side, if the photos are to be cut into other tiles than in training.
 
         Raises:
             CellCountError: such tiles cannot be counted, or the table cannot be written.
@@ -127,7 +128,11 @@ class Counter:
             rows.writerow(["photo", "count", "low", "high"])
             # Of photos so large that they need tiles, only one is in memory.
             prepare = partial(_prepare, engine)
-            each = _in_turn(listed, prepare) if tile else _read_ahead(listed, prepare)
+            each = (
+                _in_turn(listed, prepare)
+                if engine is not self._engine
+                else _read_ahead(listed, prepare)
+            )
             for photo, prepared in tqdm(each, total=len(listed), unit="photo", leave=False):
                 try:
                     one = self._count(engine, photo, prepared())
@@ -140,7 +145,8 @@ class Counter:
         return counts
 
     def _on_tiles(self, tile: int | None) -> engines.Engine:
-        return self._engine if tile is None else TiledEngine(self._engine, tile)
+        side = self.tile if tile is None else tile
+        return self._engine if side is None else TiledEngine(self._engine, side)
 
     def _count(self, engine: engines.Engine, photo: str | Path, prepared: Any) -> Count:
         least = self.threshold if self.calibration is None else LEAST_SCORE

@@ -19,11 +19,11 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, match
-from cellcount.detector.bridging import apply_bridge
-from cellcount.detector.head_start import of_use, warm_start
+from cellcount.detector.head_start import STARTS, best_of, warm_start
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe, rare_classes
 from cellcount.detector.training import predict, seconds_a_step, trained, vfnet
+from cellcount.detector.views import View, records_of, views
 from cellcount.errors import CellCountError
 from cellcount.files import replacing
 from cellcount.labels.confirmed import labelled_photos
@@ -46,7 +46,7 @@ class Trained(NamedTuple):
     @property
     def meta(self) -> dict[str, Any]:
         """What a checkpoint says about itself: how to count with it, and what made it."""
-        return checkpoint_meta(self.calibration)
+        return checkpoint_meta(self.calibration, self.recipe.tile)
 
 
 def finetune(
@@ -111,30 +111,31 @@ def learn_all(
     photos = labelled_photos(folder) if photos is None else photos
     for warning in rare_classes(photos):
         print(warning)
-    parsed, class_map = records(photos)
     recipe = read_off(photos) if recipe is None else recipe
     folds = folds_of(len(photos), seed)
     kept = None if state is None else state / _digest(photos, recipe, seed)
-    each = minutes / (1 + _SHARE * len(folds))
-    recipe = _as_begun(kept, recipe) or within(recipe, parsed, class_map, each)
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        (kept / "steps").write_text(str(recipe.steps))
-    less = replace(recipe, steps=round(recipe.steps * _SHARE))
-    print(recipe)
     with ExitStack() as stack:
-        judges, their_folds, theirs = parsed, folds, less
+        scratch = Path(stack.enter_context(TemporaryDirectory()))
+        shown, class_map = views(photos, recipe.tile, scratch)
+        each = minutes / (1 + _SHARE * len(folds))
+        recipe = _as_begun(kept, recipe) or within(recipe, shown, class_map, each)
+        if kept is not None:
+            kept.mkdir(parents=True, exist_ok=True)
+            (kept / "steps").write_text(str(recipe.steps))
+        less = replace(recipe, steps=round(recipe.steps * _SHARE))
+        print(recipe)
+        judges, their_folds, theirs = shown, folds, less
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
-            quarters = cut_in_quarters(photos[0], stack.enter_context(TemporaryDirectory()))
-            judges, _ = records(quarters, class_map)
+            judges, _ = views(cut_in_quarters(photos[0], scratch), None, scratch, class_map)
             their_folds = [[0, 3], [1, 2]]
             half = recipe.size // 2
             theirs = replace(less, size=half, crop=min(recipe.crop, half))
-        steps = less.total(len(photos)) * len(folds) + recipe.total(len(photos))
+        number = len(records_of(shown))
+        steps = less.total(number) * len(folds) + recipe.total(number)
         bar = stack.enter_context(tqdm(total=steps, unit="step", desc="Training", leave=False))
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
         bar.set_description("Training on all")
-        model = _trained(parsed, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
+        model = _trained(shown, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
     return Trained(model, _calibrated(found), class_map, recipe)
 
 
@@ -154,7 +155,7 @@ def _calibrated(found: Sequence[Prediction]) -> Calibration | None:
 
 
 def cross_fit(
-    parsed: Sequence[Any],
+    shown: Sequence[View],
     class_map: Any,
     recipe: Recipe,
     folds: Sequence[Sequence[int]],
@@ -166,8 +167,8 @@ def cross_fit(
     """What is found on each photo by a detector that was trained without it.
 
     Args:
-        parsed: records of the photos.
-        class_map: of the records.
+        shown: the photos.
+        class_map: of their records.
         recipe: of each training.
         folds: the numbers of the photos that each training leaves out.
         seed: of all chance.
@@ -176,9 +177,8 @@ def cross_fit(
     """
     found: dict[int, Prediction] = {}
     for number, fold in enumerate(folds):
-        learned = [one for i, one in enumerate(parsed) if i not in fold]
         model = _trained(
-            learned,
+            [one for i, one in enumerate(shown) if i not in fold],
             class_map,
             recipe,
             seed=seed + 1 + number,
@@ -186,8 +186,11 @@ def cross_fit(
             state=state,
             name=str(number),
         )
-        found |= dict(zip(fold, predict(model, [parsed[i] for i in fold], recipe), strict=True))
-    return [found[i] for i in range(len(parsed))]
+        left_out = [shown[i] for i in fold]
+        each = iter(predict(model, records_of(left_out), recipe))
+        for i in fold:
+            found[i] = shown[i].merged([next(each) for _ in shown[i].records])
+    return [found[i] for i in range(len(shown))]
 
 
 def folds_of(photos: int, seed: int, folds: int = FOLDS) -> list[list[int]]:
@@ -224,56 +227,34 @@ def recipe_for(folder: str | Path, **by_hand: Any) -> Recipe:
     return read_off(labelled_photos(folder), **by_hand)
 
 
-def read_off(photos: Sequence[Path], **by_hand: Any) -> Recipe:
-    """:func:`recipe_for` some of the photos of a folder."""
+def read_off(photos: Sequence[Path], starts: Sequence[Path] = STARTS, **by_hand: Any) -> Recipe:
+    """:func:`recipe_for` some of the photos of a folder; ``starts`` are tried as head start."""
     recipe = Recipe.of(photos, **by_hand)
     if "head_start" in by_hand or recipe.backbone != Recipe.backbone:
         return recipe
-    shipped = vfnet(2, pretrained=False)  # the background, and cells of whatever class
-    warm_start(shipped)
-    parsed, _ = records(photos)
-    return replace(recipe, head_start=of_use(predict(shipped, parsed, recipe)))
+    with TemporaryDirectory() as scratch:
+        shown, _ = views(photos, recipe.tile, Path(scratch))
+        parsed = records_of(shown)
+        found = {}
+        for start in starts:
+            shipped = vfnet(2, pretrained=False)  # the background, and cells of whatever class
+            warm_start(shipped, start)
+            found[start] = predict(shipped, parsed, recipe)
+    return replace(recipe, head_start=best_of(found))
 
 
-def within(recipe: Recipe, parsed: Sequence[Any], class_map: Any, minutes: float) -> Recipe:
+def within(recipe: Recipe, shown: Sequence[View], class_map: Any, minutes: float) -> Recipe:
     """The recipe with as many of its steps as this computer takes in so many minutes."""
     import torch
 
     if torch.cuda.is_available():  # takes all of them in that time
         return recipe
-    most = int(60 * minutes / seconds_a_step(parsed, len(class_map), recipe))
+    most = int(60 * minutes / seconds_a_step(shown[0].records, len(class_map), recipe))
     return replace(recipe, steps=max(min(recipe.steps, most), _FEWEST))
 
 
-def records(photos: Sequence[Path], class_map: Any = None) -> tuple[list[Any], Any]:
-    """IceVision's records in the order of ``photos``, and their class map.
-
-    Args:
-        photos: of one folder, each with an XML of its name beside it.
-        class_map: if it is to be another than that of the labels.
-
-    Raises:
-        CellCountError: the labels of a photo cannot be used.
-    """
-    apply_bridge()
-    import icevision.all as ice
-
-    folder = photos[0].parent
-    parser = ice.parsers.VOCBBoxParser(
-        annotations_dir=folder, images_dir=folder, class_map=class_map
-    )
-    (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)
-    by_name = {Path(record.filepath).name: record for record in records}
-    missing = [photo.name for photo in photos if photo.name not in by_name]
-    if missing:
-        raise CellCountError(
-            f"The labels of {missing[0]} cannot be used: `cellcount check {folder}` says why."
-        )
-    return [by_name[photo.name] for photo in photos], parser.class_map
-
-
 def _trained(
-    parsed: Sequence[Any],
+    shown: Sequence[View],
     class_map: Any,
     recipe: Recipe,
     *,
@@ -285,6 +266,7 @@ def _trained(
     """:func:`trained`, or what is kept of it."""
     import torch
 
+    parsed = records_of(shown)
     done = None if state is None else state / f"{name}.pth"
     if done is not None and done.is_file():
         model = vfnet(len(class_map), pretrained=False, backbone=recipe.backbone)

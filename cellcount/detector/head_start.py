@@ -1,6 +1,6 @@
 """A head start: the weights of a detector that has seen many cells, where they are of use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from cellcount.calibration.matching import Prediction, match
 from cellcount.detector.bridging import apply_bridge
 from cellcount.errors import CellCountError
 
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "rendered.pth"
-_OF_USE = 0.5  # F1 at IoU 0.5, classes ignored, from which it is taken
+_MODELS = Path(__file__).resolve().parents[2] / "models"
+CELLS, SHIPPED = _MODELS / "cells.pth", _MODELS / "rendered.pth"  # real cells; rendered needles
+STARTS = (CELLS, SHIPPED)
+_OF_USE = 0.5  # F1 at IoU 0.5, classes ignored, from which one is taken
 
 
-def warm_start(model: Any, checkpoint: str | Path = SHIPPED) -> None:
-    """Give ``model`` the weights of a detector trained on rendered photos, all that fit.
+def warm_start(model: Any, checkpoint: str | Path = CELLS) -> None:
+    """Give ``model`` the weights of a detector that has seen many cells, all that fit.
 
     Weights that depend on the number of classes are left as they are where the numbers differ.
 
@@ -49,16 +51,23 @@ def warm_start(model: Any, checkpoint: str | Path = SHIPPED) -> None:
     model.load_state_dict(fitting, strict=False)
 
 
-def of_use(found: Sequence[Prediction]) -> bool:
-    """Whether the checkpoint finds cells that it has not learned from.
+def best_of(found: Mapping[Path, Sequence[Prediction]]) -> Path | None:
+    """The checkpoint that is of most use to a training, None if none is.
 
-    Where it finds most of them as it is, training from it goes faster and further; where it does
-    not, what it knows would have to be unlearned.
+    Where one finds most of the cells as it is, training from it goes faster and further; where it
+    does not, what it knows would have to be unlearned.
 
     Args:
-        found: what it found on labelled photos, beside the labels.
+        found: what each found on labelled photos that it has not learned from, beside the labels.
     """
+    f1 = {checkpoint: _f1(each) for checkpoint, each in found.items()}
+    best = max(f1, key=lambda checkpoint: f1[checkpoint])
+    return best if f1[best] >= _OF_USE else None
+
+
+def _f1(found: Sequence[Prediction]) -> float:
+    """The best F1 at IoU 0.5 over all thresholds, classes ignored."""
     plain = [replace(one, box_classes=None, label_classes=None) for one in found]
     if not sum(len(one.scores) for one in plain):
-        return False
-    return float(curve([match(one, 0.5) for one in plain]).f1.max()) >= _OF_USE
+        return 0.0
+    return float(curve([match(one, 0.5) for one in plain]).f1.max())

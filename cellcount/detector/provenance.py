@@ -7,18 +7,22 @@ from typing import Any
 from cellcount.calibration.intervals import Calibration
 
 
-def checkpoint_meta(calibration: Calibration | None) -> dict[str, Any]:
+def checkpoint_meta(calibration: Calibration | None, tile: int | None = None) -> dict[str, Any]:
     """The meta of a checkpoint: :func:`provenance`, and what it has learned about counting.
 
     A calibration that does not explain its own photos is left out: boxes are counted then, above
     the threshold that fits them best, and there is no interval.
+
+    Args:
+        calibration: None if the detector has found nothing yet.
+        tile: pixels a side of the tiles in which larger photos are to be counted.
     """
+    meta: dict[str, Any] = dict(provenance()) if tile is None else {**provenance(), "tile": tile}
     if calibration is None:
-        return dict(provenance())
+        return meta
     if not calibration.explains:
-        return {**provenance(), "threshold": calibration.threshold_f1}
-    learned = {"threshold": calibration.threshold, "calibration": calibration.to_meta()}
-    return {**provenance(), **learned}
+        return {**meta, "threshold": calibration.threshold_f1}
+    return {**meta, "threshold": calibration.threshold, "calibration": calibration.to_meta()}
 
 
 def provenance() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """How to train on a set of labelled photos: read off the labels before the training begins."""
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellcount.calibration.accuracy import need_labels
 from cellcount.labels import voc
+from cellcount.labels.confirmed import labelled_photos
+from cellcount.labels.parts import cut_in_tiles
 from cellcount.photos.reading import photo_size
+from cellcount.photos.tiles import cut
 
 _SMALL = 20  # pixels a side that small cells are given: the detector's points are 8 apart
-_TELLING = 40  # pixels for a class of far smaller cells, which is to be told from the others
+_TELLING = 22  # pixels for a class of far smaller cells, which is to be told from the others
 _MULTIPLE = 32  # of image sizes
-_LEAST, _MOST = 256, 768
+_LEAST, _MOST, _MOST_LONG = 256, 640, 768  # cells that are long are thin
 _ROUND = 1.5  # a set whose boxes are longer than that, by the median, is one of long cells
-_PIECE = 320  # pixels a side of what is shown of larger photos, which makes four steps of one
-_CROWD = 3  # cells that a piece holds on average; of sparser photos the whole is shown
+_WHOLE = 512  # pixels a side of photos that are small enough to be shown as they are
+_PIECE = 320  # pixels a side at least of what a step shows of larger photos
+_CROWD = 3  # cells that such a piece holds on average: of sparse photos it is the whole
+_SEVERAL = 1.5  # times as long as the smallest photo: photos of several sizes
+_EVEN = 0.75  # of the spread of cell sizes that shrinking to one size gives: tiles are better
 _EPOCH = 50  # steps at least between two looks at the losses
 
 
@@ -29,17 +37,19 @@ class Recipe:
     ``size`` is the longest side in pixels to which photos are brought, and ``crop`` the side of
     the piece of it that a step shows; where they are equal, it shows the whole. ``angle`` is by how
     many degrees photos are turned beside quarters. ``steps`` is how many pieces are shown in all,
-    one a step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` begins with
-    the weights of the shipped checkpoint. ``backbone`` is one of VFNet's in IceVision; the
-    laptop's, if left out. ``why`` gives the reasons.
+    one a step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` is the
+    checkpoint whose weights the training begins with. Photos larger than ``tile`` pixels are cut
+    into tiles of that side, each of which is treated as a photo. ``backbone`` is one of VFNet's in
+    IceVision; the laptop's, if left out. ``why`` gives the reasons.
     """
 
     size: int
     crop: int
     angle: int = 0
-    steps: int = 800
+    steps: int = 1000
     rate: float = 4e-3
-    head_start: bool = False
+    head_start: Path | None = None
+    tile: int | None = None
     backbone: str = "efficientnet_lite0_fpn"
     why: str = ""
 
@@ -48,10 +58,12 @@ class Recipe:
         """Read the labels of photos.
 
         The smallest tenth of the cells gets 20 pixels a side or more, a class of cells less than
-        half as large as most gets 40; photos get from 256 to 768. Where a piece of 320 pixels holds
-        three round cells or more, a step shows one, and there are twice as many steps. A box
-        stands upright: around a long cell that lies askew it is wide, and turned with the cell by
-        any angle it would stay too wide. So photos of long cells are turned by quarters only.
+        half as large as most gets 22; photos get from 256 to 640, of long cells to 768. Of those
+        above 512, a step shows a piece that holds three round cells, from 320 pixels on, and there
+        are twice as many steps then. A box stands upright: around a long cell that lies askew it is
+        wide, and turned with the cell by any angle it would stay too wide. So photos of long cells
+        are turned by quarters only. Photos of several sizes whose cells are of one are cut into
+        tiles.
 
         Args:
             photos: each with an XML of its name beside it.
@@ -61,30 +73,36 @@ class Recipe:
             CellCountError: no cell is labelled, or the labels cannot be used.
         """
         boxes = [
-            (box.label, box.xmax - box.xmin, box.ymax - box.ymin, max(photo_size(photo)))
-            for photo in photos
+            (box.label, number, box.xmax - box.xmin, box.ymax - box.ymin, max(photo_size(photo)))
+            for number, photo in enumerate(photos)
             for box in voc.read(photo.with_suffix(".xml")).boxes
         ]
         need_labels(len(boxes))
-        labels = np.array([box[0] for box in boxes])
-        width, height, longest = np.array([box[1:] for box in boxes], dtype=float).clip(1).T
+        labels, on = np.array([box[0] for box in boxes]), np.array([box[1] for box in boxes])
+        width, height, longest = np.array([box[2:] for box in boxes], dtype=float).clip(1).T
         long = np.median(np.maximum(width, height) / np.minimum(width, height)) >= _ROUND
         across = np.minimum(width, height) if long else np.sqrt(width * height)
+        tile = by_hand.get("tile", _tile(across, longest, on))
+        views = len(photos)
+        if tile is not None:
+            views = sum(len(cut(*photo_size(photo), tile)) for photo in photos)
+            longest = np.minimum(longest, tile)
         share = across / longest
         small = np.quantile(share, 0.1)
         wanted = _SMALL / small
         for name in set(labels):
             if (usual := np.median(share[labels == name])) < np.median(share) / 2:
                 wanted = max(wanted, _TELLING / usual)
-        size = int(min(max(-(-wanted // _MULTIPLE) * _MULTIPLE, _LEAST), _MOST))
+        size = min(max(_multiple(wanted), _LEAST), _MOST_LONG if long else _MOST)
         size = by_hand.get("size", size)
-        crowded = len(boxes) / len(photos) * (_PIECE / size) ** 2 >= _CROWD
+        piece = _multiple(size * np.sqrt(_CROWD * views / len(boxes)))
         # A cut shortens what is known by its length.
-        pieces = crowded and size > _PIECE and not long
-        crop = by_hand.get("crop", _PIECE if pieces else size)
+        whole = long or size <= _WHOLE
+        crop = by_hand.get("crop", size if whole else min(max(piece, _PIECE), size))
         found = {
             "size": size,
             "crop": crop,
+            "tile": tile,
             "steps": cls.steps if crop == size else 2 * cls.steps,
             "angle": 0 if long else 180,
             "why": f"small cells are {small * size:.0f} pixels wide then; cells are "
@@ -95,9 +113,24 @@ class Recipe:
             found["rate"] = cls.rate / 2  # of a network that has learned to detect already
         return cls(**{**found, **by_hand})
 
+    def cut(self, folder: str | Path, out: str | Path = "out/tiles") -> Path:
+        """The folder of what is shown of its labelled photos: itself, or ``out`` with their tiles.
+
+        Raises:
+            CellCountError: there is no labelled photo, or labels cannot be used.
+        """
+        if self.tile is None:
+            return Path(folder)
+        shutil.rmtree(out, ignore_errors=True)
+        for photo in labelled_photos(folder):
+            cut_in_tiles(photo, out, self.tile)
+        return Path(out)
+
     def __str__(self) -> str:
         """The recipe and its reasons in a line."""
         piece = "" if self.crop == self.size else f" in pieces of {self.crop}"
+        if self.tile is not None:
+            piece = f" for tiles of {self.tile} pixels of the photos{piece}"
         reason = f": {self.why}" if self.why else ""
         return f"{self.size} pixels{piece}, {self.steps} steps{reason}."
 
@@ -112,6 +145,32 @@ class Recipe:
     def epochs(self, photos: int) -> int:
         """How many epochs make up the steps."""
         return max(1, round(self.steps / (photos * self.times(photos))))
+
+
+def _multiple(side: float) -> int:
+    """The image size that is at least so many pixels a side."""
+    return int(-(-side // _MULTIPLE) * _MULTIPLE)
+
+
+def _tile(
+    across: NDArray[np.float64], longest: NDArray[np.float64], on: NDArray[np.intp]
+) -> int | None:
+    """The side of tiles that suits photos of several sizes whose cells are of one, else None.
+
+    Shrinking such photos to one size would make cells on the larger ones smaller. The tiles are as
+    large as the smallest photo.
+
+    Args:
+        across: (n,), how large each cell is, in pixels of its photo.
+        longest: (n,), the longest side of its photo.
+        on: (n,), the number of its photo.
+    """
+    if longest.max() < _SEVERAL * longest.min():
+        return None
+    photos = [on == number for number in np.unique(on)]
+    native = np.std([np.median(np.log(across[one])) for one in photos])
+    shrunk = np.std([np.median(np.log((across / longest)[one])) for one in photos])
+    return int(longest.min()) if native < _EVEN * shrunk else None
 
 
 def rare_classes(photos: Sequence[Path]) -> list[str]:

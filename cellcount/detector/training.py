@@ -99,7 +99,7 @@ def trained(
     seed_everything(seed)
     model = vfnet(classes, backbone=recipe.backbone)
     if recipe.head_start:
-        warm_start(model)
+        warm_start(model, recipe.head_start)
     learn = learner(model, records, records[:1], recipe)
     callbacks: list[Any] = [] if bar is None else [Progress(bar)]
     if state is not None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +12,9 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.intervals import Calibration, Estimate
 from cellcount.calibration.matching import Prediction, match
-from cellcount.detector.finetuning import MINUTES, cross_fit, folds_of, read_off, records, within
+from cellcount.detector.finetuning import MINUTES, cross_fit, folds_of, read_off, within
 from cellcount.detector.recipe import Recipe
+from cellcount.detector.views import records_of, views
 from cellcount.errors import CellCountError
 from cellcount.judging.evaluation import Evaluation, evaluate
 from cellcount.labels.confirmed import labelled_photos
@@ -65,16 +67,18 @@ def cross_validate(
             f"{len(photos)} labelled photos cannot be cut into {folds} parts: take from 2 to "
             f"{len(photos)} folds."
         )
-    parsed, class_map = records(photos)
     recipe = read_off(photos) if recipe is None else recipe
-    recipe = within(recipe, parsed, class_map, minutes / folds)
-    print(recipe)
     parts = folds_of(len(photos), seed, folds)
-    start = time.perf_counter()
-    steps = sum(recipe.total(len(photos) - len(part)) for part in parts)
-    with tqdm(total=steps, unit="step", desc="Training") as bar:
-        found = cross_fit(parsed, class_map, recipe, parts, seed=seed, bar=bar)
-    seconds = (time.perf_counter() - start) / folds
+    with TemporaryDirectory() as scratch:
+        shown, class_map = views(photos, recipe.tile, Path(scratch))
+        recipe = within(recipe, shown, class_map, minutes / folds)
+        print(recipe)
+        start = time.perf_counter()
+        learned = ([one for i, one in enumerate(shown) if i not in part] for part in parts)
+        steps = sum(recipe.total(len(records_of(some))) for some in learned)
+        with tqdm(total=steps, unit="step", desc="Training") as bar:
+            found = cross_fit(shown, class_map, recipe, parts, seed=seed, bar=bar)
+        seconds = (time.perf_counter() - start) / folds
     thresholds, counts = _count(found, parts)
     result = evaluate(found, thresholds.tolist(), counts=counts)
     return Judged(result, photos, found, thresholds, seconds)

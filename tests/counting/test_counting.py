@@ -141,7 +141,7 @@ def test_warm_start_takes_all_but_the_classes(icevision):
     backbone = vfnet.backbones.efficientnet_lite0_fpn(pretrained=False)
     model = vfnet.model(backbone=backbone, num_classes=4)
     classes = model.bbox_head.vfnet_cls.weight.clone()
-    warm_start(model)
+    warm_start(model, SHIPPED)
     stored = torch.load(SHIPPED, weights_only=True)["state_dict"]
     assert torch.equal(model.backbone.conv1.weight, stored["backbone.conv1.weight"])
     assert torch.equal(model.bbox_head.vfnet_cls.weight, classes)

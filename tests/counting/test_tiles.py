@@ -10,10 +10,10 @@ from cellcount.counting.count import read_counts
 from cellcount.counting.counter import Counter
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
-from cellcount.counting.tiles import cut
 from cellcount.detector.head_start import SHIPPED
 from cellcount.errors import CellCountError
 from cellcount.labels.boxes import box_iou
+from cellcount.photos.tiles import cut
 from cellcount.render import render_photo
 
 SIZES = [(1, 1), (64, 64), (65, 64), (63, 200), (113, 1), (250, 199), (333, 512), (101, 1009)]

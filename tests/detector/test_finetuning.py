@@ -13,6 +13,7 @@ from cellcount.detector import finetuning, head_start
 from cellcount.detector.finetuning import finetune, folds_of, learn_all, recipe_for
 from cellcount.detector.recipe import Recipe
 from cellcount.errors import CellCountError
+from cellcount.labels import voc
 from tests.conftest import ROOT
 
 SMALL = Recipe(size=96, crop=96, angle=180, steps=8)
@@ -147,14 +148,51 @@ def test_slow_computer_takes_fewer_steps(short, photos, monkeypatch, trainings):
     assert trained.recipe.steps == int(60 / 2.0 / (1 + 0.4 * 3))
 
 
-def test_head_start_is_taken_only_where_it_finds_the_cells(icevision, labelled_photos):
-    assert not recipe_for(ROOT / "data" / "labeled").head_start
-    assert recipe_for(labelled_photos).head_start
+def test_head_start_is_the_one_that_finds_the_cells(icevision, labelled_photos):
+    assert recipe_for(ROOT / "data" / "labeled").head_start == head_start.CELLS
+    assert recipe_for(labelled_photos).head_start == head_start.SHIPPED
 
 
-def test_head_start_of_no_box_is_of_no_use():
-    nothing = Prediction("a", np.empty((0, 4)), np.empty(0), np.array([[0, 0, 9, 9]]))
-    assert not head_start.of_use([nothing])
+def test_head_start_that_finds_half_of_the_cells_or_less_is_of_no_use():
+    label = np.array([[0.0, 0, 9, 9], [20, 0, 29, 9]])
+    nothing = Prediction("a", np.empty((0, 4)), np.empty(0), label)
+    one = Prediction("a", label[:1], np.array([0.9]), label)
+    assert head_start.best_of({Path("a"): [nothing]}) is None
+    assert head_start.best_of({Path("a"): [nothing], Path("b"): [one]}) == Path("b")  # F1 2/3
+
+
+def test_photos_of_several_sizes_are_learned_from_and_judged_in_tiles(
+    short, photos, trainings, tmp_path
+):
+    from PIL import Image
+
+    # Four photos side by side: its cells are as large as those of the others.
+    small = sorted(photos.glob("*.png"))[0]
+    wide = Image.new("RGB", (1024, 256))
+    for left in range(0, 1024, 256):
+        wide.paste(Image.open(small).convert("RGB"), (left, 0))
+    wide.save(photos / "wide.png")
+    boxes = voc.read(small.with_suffix(".xml")).boxes
+    repeated = tuple(
+        replace(box, xmin=box.xmin + left, xmax=box.xmax + left)
+        for left in range(0, 1024, 256)
+        for box in boxes
+    )
+    label = voc.Annotation("wide.png", 1024, 256, repeated)
+    voc.write(photos / "wide.xml", label)
+    recipe = recipe_for(photos, steps=8)
+    assert (recipe.tile, recipe.size) == (256, 256)
+    trained = learn_all(photos, recipe=recipe)
+    assert len(trained.calibration.labelled) == 6
+    assert max(trained.calibration.labelled) == 4 * len(boxes)
+    assert sum(name.startswith("wide-") for name in trainings[-1]) >= 5
+    out = tmp_path / "m.pth"
+    finetuning.save(trained, out)
+    counter = Counter(out)
+    assert counter.tile == 256
+    whole, tiles = counter.find(photos / "wide.png", tile=1024), counter.find(photos / "wide.png")
+    assert not np.array_equal(whole.boxes, tiles.boxes)
+    assert len(counter.find(photos / "wide.png", tile=256).boxes) == len(tiles.boxes)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def _photo(folder, name, side, cells):
         (1000, 50, 416),  # 20 pixels of 50: 400 of 1000
         (200, 20, 256),  # never below 256
         (250, 15, 352),  # small photos of small cells are enlarged
-        (3000, 30, 768),  # never above 768
+        (3000, 30, 640),  # never above 640
     ],
 )
 def test_size_gives_small_cells_their_pixels(tmp_path, photo, cell, size):
@@ -41,7 +41,7 @@ def test_size_gives_small_cells_their_pixels(tmp_path, photo, cell, size):
 def test_a_class_of_small_cells_decides(tmp_path):
     cells = [("red", 100, 100)] * 20 + [("platelet", 40, 40)] * 2
     _photo(tmp_path, "a", 640, cells)
-    assert Recipe.of(labelled_photos(tmp_path)).size == 640
+    assert Recipe.of(labelled_photos(tmp_path)).size == 352
 
 
 def test_round_cells_are_turned_by_any_angle_and_long_ones_are_not(tmp_path):
@@ -60,7 +60,7 @@ def test_what_is_set_by_hand_stays(tmp_path):
     assert "640 pixels, 7 steps" in str(recipe)
 
 
-def test_pieces_are_shown_of_crowded_photos_only(tmp_path):
+def test_pieces_hold_a_few_round_cells(tmp_path):
     (tmp_path / "many").mkdir()
     (tmp_path / "few").mkdir()
     _photo(tmp_path / "many", "a", 600, [("cell", 20, 20)] * 20)
@@ -70,7 +70,7 @@ def test_pieces_are_shown_of_crowded_photos_only(tmp_path):
         Recipe.of(labelled_photos(tmp_path / "few")),
     )
     assert (many.size, many.crop) == (608, 320)
-    assert (few.size, few.crop) == (608, 608)
+    assert (few.size, few.crop) == (608, 480)  # where three of its five cells are seen
     (tmp_path / "long").mkdir()
     _photo(tmp_path / "long", "a", 600, [("cell", 20, 60)] * 20)
     assert (
@@ -107,3 +107,15 @@ def test_a_class_on_one_photo_is_named(tmp_path):
     (told,) = rare_classes(photos)
     assert told.startswith("white is labelled on one photo only")
     assert rare_classes(photos[:1]) == []
+
+
+def test_photos_of_several_sizes_are_cut_where_their_cells_are_of_one(tmp_path):
+    (tmp_path / "scan").mkdir()
+    (tmp_path / "zoom").mkdir()
+    for number, side in enumerate((200, 200, 800)):
+        _photo(tmp_path / "scan", str(number), side, [("cell", 20, 20)] * 10)
+        _photo(tmp_path / "zoom", str(number), side, [("cell", side // 10, side // 10)] * 10)
+    scan = Recipe.of(labelled_photos(tmp_path / "scan"))
+    assert (scan.tile, scan.size) == (200, 256)
+    assert "tiles of 200" in str(scan)
+    assert Recipe.of(labelled_photos(tmp_path / "zoom")).tile is None

@@ -92,7 +92,7 @@ def recipe(built: DenseNetwork, loaded: dict[str, Any]) -> Recipe:
             "nms": dict(test["nms"]),
             "max_per_img": int(test["max_per_img"]),
         },
-        meta={name: meta[name] for name in ("threshold", "calibration") if name in meta},
+        meta={name: meta[name] for name in ("threshold", "calibration", "tile") if name in meta},
     )
 
 

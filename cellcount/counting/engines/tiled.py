@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from cellcount.counting.detections import Detections
-from cellcount.counting.tiles import Tile, check, cut
 from cellcount.errors import CellCountError
+from cellcount.photos.tiles import Tile, check, cut
 
 if TYPE_CHECKING:
     from cellcount.counting.engines import Engine

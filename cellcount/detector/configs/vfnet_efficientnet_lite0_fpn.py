@@ -5,6 +5,7 @@ custom_imports = dict(
     imports=[
         "cellcount.detector.assigner",
         "cellcount.detector.backbones",
+        "cellcount.detector.balance",
         "cellcount.detector.separable",
     ]
 )
@@ -52,7 +53,8 @@ model = dict(
             ],
         ),
         loss_cls=dict(
-            type="VarifocalLoss",
+            type="BalancedVarifocalLoss",
+            least=0.4,
             use_sigmoid=True,
             alpha=0.75,
             gamma=2.0,
