@@ -17,10 +17,10 @@ demo: setup  ## runs both notebooks on the bundled photos and prints the counts
 	"$(PY)" -m cellcount demo
 
 test: dev  ## runs the tests that take seconds, and both notebooks
-	"$(PY)" -m pytest -n 2 --dist loadfile -m "not slow"
+	"$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: dev  ## runs all tests, those that take minutes too
-	"$(PY)" -m pytest -n 2 --dist loadfile
+	"$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: setup  ## measures speed and memory into benchmarks/RESULTS.md, some minutes
 	"$(PY)" -m benchmarks

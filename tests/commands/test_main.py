@@ -60,7 +60,7 @@ def test_render_writes_what_was_asked(tmp_path, capsys):
             ["count", "models/rendered.pth", "data/not_labeled", "--out", "README.md/counts.csv"],
             "choose another name",
         ),
-        (["pretrain", "no.pth", "--folder", "no-photos", "--photos", "20"], "at least 21"),
+        (["pretrain", "no.pth", "no-photos"], "no folder no-photos"),
     ],
 )
 def test_mistakes_get_one_sentence(arguments, says, capsys, monkeypatch):
@@ -91,5 +91,5 @@ def test_demo_runs_both_notebooks_and_compares_counts(tmp_path, capsys, monkeypa
 @pytest.mark.parametrize("epochs", ["0", "-3", "many"])
 def test_epochs_are_counted_from_one(epochs, capsys):
     with pytest.raises(SystemExit):
-        main.main(["pretrain", "m.pth", "--epochs", epochs])
+        main.main(["pretrain", "m.pth", "photos", "--epochs", epochs])
     assert "from 1 on" in capsys.readouterr().err

@@ -243,7 +243,7 @@ def test_training_and_judging_refuse_with_the_list(tmp_path, capsys):
         lambda: ready_to_train(tmp_path),
         lambda: labelled_photos(tmp_path),
         lambda: cross_validate(tmp_path, folds=2),
-        lambda: pretrain(tmp_path / "out.pth", tmp_path, number=1, epochs=1, seed=0),
+        lambda: pretrain(tmp_path / "out.pth", [tmp_path], epochs=1, seed=0),
     ):
         with pytest.raises(CellCountError, match=r"(?s)put right .*reversed.*empty.*--fix"):
             refuse()
