@@ -126,7 +126,8 @@ def learn_all(
         print(recipe)
         judges, their_folds, theirs = shown, folds, less
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
-            judges, _ = views(cut_in_quarters(photos[0], scratch), None, scratch, class_map)
+            quarters = cut_in_quarters(photos[0], scratch / "quarters")
+            judges, _ = views(quarters, None, scratch, class_map)
             their_folds = [[0, 3], [1, 2]]
             half = recipe.size // 2
             theirs = replace(less, size=half, crop=min(recipe.crop, half))

@@ -153,7 +153,7 @@ def test_head_start_is_the_one_that_finds_the_cells(icevision, labelled_photos):
     assert recipe_for(labelled_photos).head_start == head_start.SHIPPED
 
 
-def test_head_start_that_finds_half_of_the_cells_or_less_is_of_no_use():
+def test_head_start_is_the_best_one_unless_none_is_of_use():
     label = np.array([[0.0, 0, 9, 9], [20, 0, 29, 9]])
     nothing = Prediction("a", np.empty((0, 4)), np.empty(0), label)
     one = Prediction("a", label[:1], np.array([0.9]), label)
