@@ -1,9 +1,9 @@
-"""``python -m benchmarks.cells FOLDER...``: any cell, from one, three or twelve labelled photos.
+"""``python -m benchmarks.cells FOLDER...``: any cell, from twelve, three, one or no labelled photo.
 
 Each folder is a set of labelled photos. A detector learns from its first photos by name, as
-``cellcount train`` does, and is judged on those from the thirteenth on; several seeds each. Rows
-are kept as they come, so that a run that is stopped goes on. Without folders, the table is made
-anew from the rows there are.
+``cellcount train`` does, and is judged on those from the thirteenth on; several seeds each. With
+no photo to learn from, the head start itself counts. Rows are kept as they come, so that a run that
+is stopped goes on. Without folders, the table is made anew from the rows there are.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from tqdm import tqdm
 from cellcount.counting.counter import Counter
 from cellcount.detector.finetuning import MINUTES, finetune, read_off
 from cellcount.detector.head_start import SHIPPED
+from cellcount.judging.evaluation import average_precision
 from cellcount.judging.report import judged
 from cellcount.labels.confirmed import labelled_photos
 
@@ -35,25 +36,29 @@ def main(arguments: list[str] | None = None) -> None:
     """Train on a few photos of each set, judge on the others, and write the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cells", description=main.__doc__)
     parser.add_argument("folders", nargs="*", type=Path, help="sets of labelled photos")
-    parser.add_argument("--photos", nargs="+", type=int, default=[12, 3, 1], help="(12 3 1)")
+    parser.add_argument("--photos", nargs="+", type=int, default=[12, 3, 1, 0], help="(12 3 1 0)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each (3)")
     parser.add_argument(
         "--start", type=Path, help="head start made without the looks of these sets (see models)"
     )
+    parser.add_argument("--alone", action="store_true", help="train without any head start")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for each training (8)")
     parser.add_argument("--rows", type=Path, default=_ROWS, help="where rows are kept")
     parser.add_argument("--page", type=Path, default=_PAGE, help="page that has the table")
     options = parser.parse_args(arguments)
+    starts = [options.start, SHIPPED] if options.start else [SHIPPED]
     wanted = [
         (folder, photos, seed)
         for photos in options.photos
-        for seed in range(options.seeds)
+        for seed in range(options.seeds if photos else 1)
         for folder in options.folders
     ]
     for folder, photos, seed in tqdm(wanted, unit="training"):
-        rows = read(options.rows)
-        if not any((folder.name, photos, seed) == (r["set"], r["photos"], r["seed"]) for r in rows):
-            row = measure(folder, photos, seed, options.start, options.minutes)
+        asked = {"set": folder.name, "photos": photos, "seed": seed, "alone": options.alone}
+        if not any(asked.items() <= row.items() for row in read(options.rows)):
+            every = labelled_photos(folder)
+            given = [] if options.alone else starts
+            row = asked | measure(every, photos, seed, given, options.minutes)
             with options.rows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
     before, _, rest = options.page.read_text(encoding="utf-8").partition(_MARKS[0])
@@ -65,38 +70,38 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def measure(
-    folder: Path, photos: int, seed: int, start: Path | None, minutes: float
+    every: Sequence[Path], photos: int, seed: int, starts: Sequence[Path], minutes: float
 ) -> dict[str, Any]:
     """Train on the first photos of a set and judge on those from the thirteenth on.
 
     The shipped head start has seen most of these sets, their judging photos among them: what is
-    measured with it is worth nothing. So ``start`` takes its place, and without it no real cells
-    have been seen.
+    measured with it is worth nothing. So ``starts`` take its place; the first is what counts where
+    no photo is learned from.
     """
-    every = labelled_photos(folder)
-    starts = [SHIPPED] if start is None else [start, SHIPPED]
+    recipe, model, said, began = None, starts[0] if starts else SHIPPED, "", time.perf_counter()
     with TemporaryDirectory() as scratch:
-        began = time.perf_counter()
-        with contextlib.redirect_stdout(io.StringIO()) as said:
+        if photos:
             some = every[:photos]
-            recipe = read_off(some, starts)
-            out = Path(scratch, "m.pth")
-            model = finetune(folder, out, photos=some, recipe=recipe, minutes=minutes, seed=seed)
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                chosen = {} if starts else {"head_start": None}
+                recipe = read_off(some, starts, **chosen)
+                out = Path(scratch, "m.pth")
+                model = finetune(
+                    some[0].parent, out, photos=some, recipe=recipe, minutes=minutes, seed=seed
+                )
+            said = printed.getvalue().strip()
         seconds = time.perf_counter() - began
-        counter = Counter(model)
-        result, _ = judged(counter, every[_MOST:])
+        result, found = judged(Counter(model), every[_MOST:])
     return {
-        "set": folder.name,
-        "photos": photos,
-        "seed": seed,
         "ap50": round(result.ap50, 4),
+        "ap50_any": round(float(average_precision([one.classless for one in found])[0]), 4),
         "off": round(result.counts.share_off, 2),
         "width": None if result.width is None else round(result.width, 1),
         "covered": result.covered,
         "judged": len(result.photos),
         "seconds": round(seconds),
-        "start": None if recipe.head_start is None else recipe.head_start.name,
-        "recipe": said.getvalue().strip().splitlines()[-1:],
+        "start": recipe.head_start.name if recipe and recipe.head_start else None,
+        "recipe": said.splitlines()[-1:],
     }
 
 
@@ -110,18 +115,22 @@ def read(rows: Path) -> list[dict[str, Any]]:
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The rows as a table in Markdown: means over the seeds, with their standard deviations."""
     lines = [
-        "| photos learned from | set | AP50 | counts off | median interval | labelled count in "
-        "the 95 % interval | training |",
-        "|--:|---|--:|--:|--:|--:|--:|",
+        "| photos learned from | set | AP50 | classes ignored | counts off | median interval "
+        "| labelled count in the 95 % interval | training |",
+        "|--:|---|--:|--:|--:|--:|--:|--:|",
     ]
-    keys = list(dict.fromkeys((row["photos"], row["set"]) for row in rows))
-    for photos, name in sorted(keys, key=lambda key: (-key[0], key[1])):
-        some = [row for row in rows if (row["photos"], row["set"]) == (photos, name)]
+    groups: dict[tuple[int, bool, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((-row["photos"], row["alone"], row["set"]), []).append(row)
+    for (photos, alone, name), some in sorted(groups.items()):
         inside = [row for row in some if row["covered"] is not None]
-        covered = sum(row["covered"] for row in inside)
+        width, held = "none", "none"
+        if inside:
+            width = f"{_mean(inside, 'width', 0)} %"
+            held = f"{sum(r['covered'] for r in inside)} of {sum(r['judged'] for r in inside)}"
         lines.append(
-            f"| {photos} | {name} | {_mean(some, 'ap50', 2)} | {_mean(some, 'off', 0)} % "
-            f"| {_mean(inside, 'width', 0)} % | {covered} of {sum(r['judged'] for r in inside)} "
+            f"| {-photos}{', no head start' if alone else ''} | {name} | {_mean(some, 'ap50', 2)} "
+            f"| {_mean(some, 'ap50_any', 2)} | {_mean(some, 'off', 0)} % | {width} | {held} "
             f"| {statistics.mean(row['seconds'] for row in some) / 60:.1f} min |"
         )
     return lines
@@ -129,8 +138,6 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _mean(rows: Iterable[dict[str, Any]], name: str, digits: int) -> str:
     values = [row[name] for row in rows]
-    if not values:
-        return "-"
     spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.{digits}f}{spread}"
 

@@ -130,11 +130,14 @@ def test_all_of_it_runs(tmp_path):
     assert {reason.strip() for reason in reasons} == {"left out by --quick"}
 
 
-def test_rows_of_any_cell_become_means_with_their_spread(tmp_path):
-    row = {"set": "a", "photos": 12, "ap50": 0.8, "off": 10.0, "judged": 4, "seconds": 60}
+def test_rows_of_any_cell_become_means_with_their_spread():
+    row = {"set": "a", "photos": 12, "alone": False, "ap50": 0.8, "ap50_any": 0.9, "off": 10.0}
+    row |= {"judged": 4, "seconds": 60, "width": 40.0, "covered": 4}
     rows = [
-        {**row, "seed": 0, "width": 40.0, "covered": 4},
+        {**row, "seed": 0},
         {**row, "seed": 1, "ap50": 0.9, "width": None, "covered": None},
+        {**row, "seed": 0, "alone": True, "width": None, "covered": None},
     ]
-    *_, last = cells.table(rows)
-    assert last == "| 12 | a | 0.85 ± 0.07 | 10 ± 0 % | 40 % | 4 of 4 | 1.0 min |"
+    *_, mean, alone = cells.table(rows)
+    assert mean == "| 12 | a | 0.85 ± 0.07 | 0.90 ± 0.00 | 10 ± 0 % | 40 % | 4 of 4 | 1.0 min |"
+    assert alone == "| 12, no head start | a | 0.80 | 0.90 | 10 % | none | none | 1.0 min |"

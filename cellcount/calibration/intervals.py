@@ -101,6 +101,20 @@ class Calibration:
             held_out |= {i: blind.count(photos[i].scores) for i in fold}
         return replace(learned, held_out=tuple(held_out[i] for i in range(len(photos))))
 
+    def of_one_photo(self) -> "Calibration":
+        """The same if what it was learned from are the parts of a single photo.
+
+        They agree with each other more than photos do, so they say nothing of how photos differ.
+        """
+        whole = Estimate(*(sum(each) for each in zip(*self.held_out, strict=True)))
+        return replace(
+            self,
+            expected=(sum(self.expected),),
+            variance=(sum(self.variance),),
+            labelled=(sum(self.labelled),),
+            held_out=(whole,),
+        )
+
     def probability(self, scores: ArrayLike) -> NDArray[np.float64]:
         """(n,), how likely it is that each box of these scores (n,) is a cell of its own."""
         return expit(self.slope * _logit(scores) + self.intercept)

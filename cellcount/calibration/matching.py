@@ -4,7 +4,7 @@ Boxes are (xmin, ymin, xmax, ymax) in pixels; found boxes and labels of a photo 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,11 @@ class Prediction:
             raise ValueError(f"{self.photo}: the boxes have no classes")
         mine, labelled = self.box_classes == name, self.label_classes == name
         return Prediction(self.photo, self.boxes[mine], self.scores[mine], self.labels[labelled])
+
+    @property
+    def classless(self) -> "Prediction":
+        """The same boxes and labels, all of one class."""
+        return replace(self, box_classes=None, label_classes=None)
 
 
 @dataclass(frozen=True)

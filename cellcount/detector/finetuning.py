@@ -123,7 +123,7 @@ def learn_all(
             kept.mkdir(parents=True, exist_ok=True)
             (kept / "steps").write_text(str(recipe.steps))
         less = replace(recipe, steps=round(recipe.steps * _SHARE))
-        print(recipe)
+        print(f"{recipe} This takes {minutes:g} minutes at most.")
         judges, their_folds, theirs = shown, folds, less
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
             quarters = cut_in_quarters(photos[0], scratch / "quarters")
@@ -137,13 +137,15 @@ def learn_all(
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
         bar.set_description("Training on all")
         model = _trained(shown, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
-    return Trained(model, _calibrated(found), class_map, recipe)
+    return Trained(model, _calibrated(found, len(photos)), class_map, recipe)
 
 
-def _calibrated(found: Sequence[Prediction]) -> Calibration | None:
-    """What the predictions teach about counting; if that is little, it is said."""
+def _calibrated(found: Sequence[Prediction], photos: int) -> Calibration | None:
+    """What predictions on so many photos teach about counting; if that is little, it is said."""
     try:
         calibration = Calibration.learn([match(one) for one in found])
+        if photos == 1:
+            calibration = calibration.of_one_photo()
     except CellCountError as error:
         print(f"The detector is kept, but cannot count yet: {error}")
         return None

@@ -1,7 +1,6 @@
 """A head start: the weights of a detector that has seen many cells, where they are of use."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,6 @@ def best_of(found: Mapping[Path, Sequence[Prediction]]) -> Path | None:
 
 def _f1(found: Sequence[Prediction]) -> float:
     """The best F1 at IoU 0.5 over all thresholds, classes ignored."""
-    plain = [replace(one, box_classes=None, label_classes=None) for one in found]
-    if not sum(len(one.scores) for one in plain):
+    if not sum(len(one.scores) for one in found):
         return 0.0
-    return float(curve([match(one, 0.5) for one in plain]).f1.max())
+    return float(curve([match(one.classless, 0.5) for one in found]).f1.max())

@@ -262,6 +262,19 @@ def test_one_photo_is_enough_to_count_and_to_say_that_it_is_little():
     assert blind.high - blind.low > 30
 
 
+def test_parts_of_one_photo_say_nothing_of_other_photos():
+    """Four parts that are all counted right promise less than four photos do."""
+    rng = np.random.default_rng(4)
+    parts = Calibration.learn([DETECTORS["sure"].photo(rng) for _ in range(4)])
+    one = parts.of_one_photo()
+    assert one.labelled == (sum(parts.labelled),)
+    assert one.held_out[0].n == sum(part.n for part in parts.held_out)
+    new = DETECTORS["sure"].photo(rng).scores
+    few, many = one.count(new), parts.count(new)
+    assert few.high - few.low > 1.3 * (many.high - many.low)
+    assert abs(few.n - many.n) <= 0.05 * many.n
+
+
 def test_scores_of_exactly_0_and_1_are_taken():
     learned = Calibration.learn([Match(np.array([1.0, 1.0, 0.0]), np.array([0, 1, -1]), 2)] * 3)
     assert np.isfinite([learned.slope, learned.intercept, learned.correction]).all()

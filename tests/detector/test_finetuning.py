@@ -84,7 +84,7 @@ def test_one_photo_is_judged_by_its_quarters(short, photos, trainings, monkeypat
     assert [len(names) for names in trainings] == [2, 2, 1]
     assert trainings[0].isdisjoint(trainings[1])
     assert trainings[2] == {first.stem}
-    assert len(trained.calibration.labelled) == 4
+    assert len(trained.calibration.labelled) == 1
 
 
 def test_stopped_training_goes_on_with_the_same_call(short, photos, tmp_path, monkeypatch):
