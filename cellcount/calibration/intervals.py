@@ -158,9 +158,13 @@ class Calibration:
             ends = (centre - 9 * sd).min(), (centre + 9 * sd).max()
             return brentq(lambda x: weight @ ndtr((x - centre) / sd) - share, *ends)
 
-        n = round(self.correction * expected)
+        n = round(self.mean(scores))
         low, high = quantile((1 - level) / 2), quantile((1 + level) / 2)
         return Estimate(n, min(n, max(0, round(low))), max(n, round(high)))
+
+    def mean(self, scores: ArrayLike) -> float:
+        """The count of :meth:`count` before it is rounded."""
+        return self.correction * _expectation(self.probability(scores))[0]
 
     def _posterior(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """For each t of the grid: its probability, and mean and variance of r."""

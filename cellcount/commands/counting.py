@@ -1,10 +1,12 @@
 """The commands that count, and that judge counts."""
 
 import argparse
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from cellcount.commands.options import add_recipe, add_seed, by_hand
+from cellcount.errors import CellCountError
 
 
 def add(commands: Any) -> None:
@@ -16,6 +18,15 @@ def add(commands: Any) -> None:
     count.add_argument("--threshold", type=float, help="in the place of the model's own")
     count.add_argument(
         "--tile", type=int, metavar="PIXELS", help="cut large photos into squares of this side"
+    )
+    count.add_argument(
+        "--classes",
+        action="append",
+        metavar="A,B",
+        help="count these only; the others are left out",
+    )
+    count.add_argument(
+        "--merge", action="append", metavar="NAME=A+B", help="count some classes as one, by a name"
     )
     count.set_defaults(run=_count)
 
@@ -53,10 +64,48 @@ def _count(options: argparse.Namespace) -> None:
     from cellcount.counting.counter import Counter
 
     counter = Counter(options.model, options.threshold, options.engine)
-    for one in counter.count_all(photos, options.out, options.tile):
+    if options.classes or options.merge:
+        counter.group(groups(options.classes or [], options.merge or [], counter.classes))
+    counts = counter.count_all(photos, options.out, options.tile)
+    for one in counts:
         interval = "" if one.low is None else f"  {one.low:4} to {one.high:4}"
-        print(f"{one.n:6}{interval}  {one.photo}")
+        each = ", ".join(f"{name} {number}" for name, number in one.by_class.items())
+        print(f"{one.n:6}{interval}  {one.photo}  {each}".rstrip())
+    for name in counts[0].by_class if counts else ():
+        print(f"{name} are {counter.share(name, counts)} of all cells on these photos.")
     print(f"The table is {options.out}.")
+
+
+def groups(
+    classes: Sequence[str], merge: Sequence[str], known: Sequence[str]
+) -> dict[str, list[str]]:
+    """Which of a detector's classes are counted as what.
+
+    Args:
+        classes: names to keep, several in one text parted by commas; none keeps all.
+        merge: texts as "live=Living+Cell".
+        known: the detector's classes. A name of these is not parted, whatever signs are in it.
+
+    Raises:
+        CellCountError: a text is not of that form, or names no class.
+    """
+    made = {name: [name] for name in known}
+    for text in merge:
+        name, equals, parts = text.partition("=")
+        if not name or not equals:
+            raise CellCountError(f'--merge {text} says no name: write it as "live=Living+Cell".')
+        some = _parted(parts, "+", known)
+        made = {other: own for other, own in made.items() if other not in some} | {name: some}
+    kept = [name for text in classes for name in _parted(text, ",", made)]
+    return {name: made[name] for name in kept} if kept else made
+
+
+def _parted(text: str, sign: str, known: Collection[str]) -> list[str]:
+    names = [text] if text in known else [part.strip() for part in text.split(sign)]
+    for name in names:
+        if name not in known:
+            raise CellCountError(f"There is no class {name!r}: there are {', '.join(known)}.")
+    return names
 
 
 def _evaluate(options: argparse.Namespace) -> None:

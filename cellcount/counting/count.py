@@ -1,13 +1,28 @@
 """From detections to counts: which score is a cell, and how many there are."""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcount.calibration.intervals import Calibration
+from cellcount.calibration.classes import apportion, summed
+from cellcount.calibration.intervals import Calibration, Estimate
+
+
+class Number(NamedTuple):
+    """How many cells there are, and the interval of that; None if none is learned."""
+
+    n: int
+    low: int | None = None
+    high: int | None = None
+
+    def __str__(self) -> str:
+        """The number and its interval, as 80 (74 to 87)."""
+        return str(self.n) if self.low is None else f"{self.n} ({self.low} to {self.high})"
 
 
 @dataclass(frozen=True)
@@ -20,42 +35,104 @@ class Count:
 
     ``boxes`` is (n, 4): xmin, ymin, xmax, ymax in pixels of the upright photo, the surest first;
     ``scores`` is (n,). There are less than n where more cells are expected than have a box.
+
+    Of a detector of several classes ``by_class`` has the number of each, which add up to ``n``, and
+    ``kinds`` (n,) the class of each box; of others they are empty and None.
     """
 
     photo: str
     n: int
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    boxes: NDArray[np.floating]
+    scores: NDArray[np.floating]
     low: int | None = None
     high: int | None = None
+    kinds: NDArray[np.str_] | None = None
+    by_class: Mapping[str, Number] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """The count and its interval, as 80 (74 to 87)."""
-        return str(self.n) if self.low is None else f"{self.n} ({self.low} to {self.high})"
+        """The count and its interval, as 80 (74 to 87), and those of the classes."""
+        classes = ", ".join(f"{name} {number}" for name, number in self.by_class.items())
+        whole = str(Number(self.n, self.low, self.high))
+        return f"{whole}: {classes}" if classes else whole
+
+    @property
+    def drawn(self) -> NDArray[np.floating] | dict[str, NDArray[np.floating]]:
+        """The boxes as ``draw_count`` takes them: those of each class, if there are several."""
+        if self.kinds is None:
+            return self.boxes
+        return {name: self.boxes[self.kinds == name] for name in self.by_class}
 
     @classmethod
     def of(
         cls,
         photo: str | Path,
-        boxes: NDArray[np.float64],
-        scores: NDArray[np.float64],
+        boxes: NDArray[np.floating],
+        scores: NDArray[np.floating],
         calibration: Calibration | None = None,
+        *,
+        kinds: NDArray[np.str_] | None = None,
+        by_class: Mapping[str, Calibration | None] | None = None,
     ) -> "Count":
         """Take boxes (n, 4) in pixels of ``photo`` and their scores (n,), in any order.
+
+        The classes share the total among them in the proportions of their own counts.
 
         Args:
             photo: its path.
             boxes: all candidates if there is a calibration, else cells only.
             scores: of the boxes.
             calibration: weighs the candidates; without one each box is a cell.
+            kinds: (n,), the class of each box, if there are several classes.
+            by_class: what weighs the boxes of each of these.
         """
         order = np.argsort(-scores, kind="stable")
-        boxes, scores = boxes[order], scores[order]
-        name = Path(photo).name
-        if calibration is None:
-            return cls(name, len(scores), boxes, scores)
-        n, low, high = calibration.count(scores)
-        return cls(name, n, boxes[:n], scores[:n], low, high)
+        boxes, scores, name = boxes[order], scores[order], Path(photo).name
+        whole = Number(len(scores)) if calibration is None else Number(*calibration.count(scores))
+        if kinds is None or by_class is None:
+            return cls(name, whole.n, boxes[: whole.n], scores[: whole.n], whole.low, whole.high)
+        kinds = kinds[order]
+        own = {each: scores[kinds == each] for each in by_class}
+        means = [
+            float(len(own[each])) if weigh is None else weigh.mean(own[each])
+            for each, weigh in by_class.items()
+        ]
+        numbers, kept = {}, np.zeros(len(scores), dtype=bool)
+        for (each, weigh), n in zip(by_class.items(), apportion(whole.n, means), strict=True):
+            kept[np.flatnonzero(kinds == each)[:n]] = True
+            numbers[each] = Number(n)
+            if weigh is not None:
+                _, low, high = weigh.count(own[each])
+                numbers[each] = Number(n, min(n, low), max(n, high))
+        kept_of_all = boxes[kept], scores[kept], whole.low, whole.high, kinds[kept]
+        return cls(name, whole.n, *kept_of_all, numbers)
+
+    def grouped(self, groups: Mapping[str, Sequence[str]]) -> "Count":
+        """The same with some classes put together, and those in no group left out.
+
+        Args:
+            groups: the classes of each, by its name.
+        """
+        if self.kinds is None:
+            return self
+        name_of = {each: name for name, some in groups.items() for each in some}
+        numbers = {name: total([self.by_class[each] for each in groups[name]]) for name in groups}
+        kinds = np.array([name_of.get(kind, "") for kind in self.kinds], dtype=str)
+        kept = kinds != ""
+        whole = Number(self.n, self.low, self.high)
+        if len(name_of) < len(self.by_class):
+            whole = total(list(numbers.values()))
+        boxes, scores, kinds = self.boxes[kept], self.scores[kept], kinds[kept]
+        return Count(self.photo, whole.n, boxes, scores, whole.low, whole.high, kinds, numbers)
+
+
+def total(numbers: Sequence[Number]) -> Number:
+    """The sum of numbers of cells, with an interval if all have one."""
+    known = [
+        Estimate(n, low, high) for n, low, high in numbers if low is not None and high is not None
+    ]
+    if len(known) < len(numbers):
+        return Number(sum(one.n for one in numbers))
+    return Number(*summed(known))
 
 
 def read_counts(path: str | Path) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """A trained checkpoint that counts photos: one, or a folder of them."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from cellcount.calibration.intervals import Calibration
+from cellcount.calibration.classes import Share, share
+from cellcount.calibration.intervals import Calibration, Estimate
 from cellcount.counting import engines
-from cellcount.counting.count import Count
+from cellcount.counting.count import Count, Number
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.detector.training import LEAST_SCORE
@@ -60,6 +61,12 @@ class Counter:
         learned = threshold is None and "calibration" in meta
         self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
         self.tile: int | None = meta.get("tile")
+        stored = meta.get("by_class", {}) if learned else {}
+        self._by_class = {
+            name: Calibration.from_meta(stored[name]) if name in stored else self.calibration
+            for name in self.classes
+        }
+        self._groups: Mapping[str, Sequence[str]] | None = None
 
     @property
     def engine(self) -> str:
@@ -70,6 +77,23 @@ class Counter:
     def classes(self) -> list[str]:
         """The kinds of cells it tells apart."""
         return self._engine.classes
+
+    def group(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Count some classes together, and leave those out that are in no group.
+
+        Args:
+            groups: the detector's classes of each group, by its name.
+
+        Raises:
+            CellCountError: the detector knows no such class.
+        """
+        unknown = {name for some in groups.values() for name in some} - {*self.classes}
+        if unknown:
+            raise CellCountError(
+                f"This detector knows no class {min(unknown)!r}; it knows: "
+                f"{', '.join(self.classes)}."
+            )
+        self._groups = groups
 
     def find(
         self,
@@ -114,7 +138,8 @@ class Counter:
 
         Args:
             photos: paths of photos.
-            table: CSV to write, columns photo, count, low and high; an older one is replaced.
+            table: CSV to write, columns photo, count, low and high, and for each of several classes
+                its count, low, high and share in percent; an older one is replaced.
             tile: pixels a side, if the photos are to be cut into other tiles than in training.
 
         Raises:
@@ -125,7 +150,7 @@ class Counter:
         listed = list(photos)
         with _writable(Path(table)) as file:
             rows = csv.writer(file)
-            rows.writerow(["photo", "count", "low", "high"])
+            rows.writerow(["photo", "count", "low", "high", *self._columns()])
             # Of photos so large that they need tiles, only one is in memory.
             prepare = partial(_prepare, engine)
             each = (
@@ -140,9 +165,31 @@ class Counter:
                     tqdm.write(f"Left out: {error}")
                     continue
                 counts.append(one)
-                rows.writerow([one.photo, one.n, one.low, one.high])
+                rows.writerow([one.photo, one.n, one.low, one.high, *_cells(one)])
                 file.flush()
         return counts
+
+    def share(self, name: str, counts: Sequence[Count]) -> Share:
+        """The share of a class among the cells of photos, taken together.
+
+        Args:
+            name: of the class, or of a group.
+            counts: of the photos, by this counter.
+
+        Raises:
+            CellCountError: there is no such class.
+        """
+        if not counts or name not in counts[0].by_class:
+            raise CellCountError(
+                f"No class {name!r} was counted, among others: only of several there are shares."
+            )
+        mine = [one.by_class[name] for one in counts]
+        others = [each for one in counts for kind, each in one.by_class.items() if kind != name]
+        return share(*([_known(each) for each in some] for some in (mine, others)))
+
+    def _columns(self) -> list[str]:
+        names = self._groups or (self.classes if len(self.classes) > 1 else [])
+        return [column for name in names for column in (name, *(f"{name} {what}" for what in _OF))]
 
     def _on_tiles(self, tile: int | None) -> engines.Engine:
         side = self.tile if tile is None else tile
@@ -151,7 +198,41 @@ class Counter:
     def _count(self, engine: engines.Engine, photo: str | Path, prepared: Any) -> Count:
         least = self.threshold if self.calibration is None else LEAST_SCORE
         found = engine.find(prepared, least)
-        return Count.of(photo, found.boxes, found.scores, self.calibration)
+        return self.weigh(photo, found)
+
+    def weigh(self, photo: str | Path, found: Detections) -> Count:
+        """The count of a photo on which this was found by :meth:`find`."""
+        if len(self.classes) < 2:
+            return Count.of(photo, found.boxes, found.scores, self.calibration)
+        kinds = np.array(self.classes, dtype=str)[found.labels - 1]
+        count = Count.of(
+            photo,
+            found.boxes,
+            found.scores,
+            self.calibration,
+            kinds=kinds,
+            by_class=self._by_class,
+        )
+        return count if self._groups is None else count.grouped(self._groups)
+
+
+_OF = ("low", "high", "%")
+
+
+def _cells(count: Count) -> list[int | float | None]:
+    """What the table says of each class."""
+    each = count.by_class.values()
+    return [
+        value
+        for one in each
+        for value in (*one, round(100 * one.n / count.n, 1) if count.n else None)
+    ]
+
+
+def _known(number: Number) -> Estimate:
+    """With an interval of no width where none is learned."""
+    low, high = (number.n if end is None else end for end in number[1:])
+    return Estimate(number.n, low, high)
 
 
 def _writable(table: Path) -> TextIO:

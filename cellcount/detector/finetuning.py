@@ -6,7 +6,7 @@ without some of the photos and then predicted those: cross-fitting, the stacking
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import sha256
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
+from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, match
 from cellcount.detector.head_start import STARTS, best_of, warm_start
@@ -36,17 +37,21 @@ MINUTES = 8.0  # that all trainings together may take
 
 
 class Trained(NamedTuple):
-    """A detector, its calibration (None if it has found nothing yet) and how it was trained."""
+    """A detector, its calibration (None if it has found nothing yet) and how it was trained.
+
+    ``by_class`` are the calibrations of classes that have enough labels for one of their own.
+    """
 
     model: Any
     calibration: Calibration | None
     class_map: Any
     recipe: Recipe
+    by_class: Mapping[str, Calibration]
 
     @property
     def meta(self) -> dict[str, Any]:
         """What a checkpoint says about itself: how to count with it, and what made it."""
-        return checkpoint_meta(self.calibration, self.recipe.tile)
+        return checkpoint_meta(self.calibration, self.recipe.tile, self.by_class)
 
 
 def finetune(
@@ -137,13 +142,18 @@ def learn_all(
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
         bar.set_description("Training on all")
         model = _trained(shown, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
-    return Trained(model, _calibrated(found, len(photos)), class_map, recipe)
+    calibration = _calibrated(found, len(photos))
+    by_class = learn_by_class(found) if len(photos) > 1 else {}
+    kinds = class_map.get_classes()[1:]
+    if calibration is not None and len(kinds) > 1 and (few := sorted({*kinds} - {*by_class})):
+        print(f"Too few labels to calibrate {', '.join(few)}: counted as sure as all cells are.")
+    return Trained(model, calibration, class_map, recipe, by_class)
 
 
 def _calibrated(found: Sequence[Prediction], photos: int) -> Calibration | None:
     """What predictions on so many photos teach about counting; if that is little, it is said."""
     try:
-        calibration = Calibration.learn([match(one) for one in found])
+        calibration = Calibration.learn([match(one.classless) for one in found])
         if photos == 1:
             calibration = calibration.of_one_photo()
     except CellCountError as error:

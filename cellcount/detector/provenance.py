@@ -1,5 +1,6 @@
 """What a checkpoint says about itself: how to count with it, and what made it."""
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
@@ -7,7 +8,11 @@ from typing import Any
 from cellcount.calibration.intervals import Calibration
 
 
-def checkpoint_meta(calibration: Calibration | None, tile: int | None = None) -> dict[str, Any]:
+def checkpoint_meta(
+    calibration: Calibration | None,
+    tile: int | None = None,
+    by_class: Mapping[str, Calibration] | None = None,
+) -> dict[str, Any]:
     """The meta of a checkpoint: :func:`provenance`, and what it has learned about counting.
 
     A calibration that does not explain its own photos is left out: boxes are counted then, above
@@ -16,12 +21,16 @@ def checkpoint_meta(calibration: Calibration | None, tile: int | None = None) ->
     Args:
         calibration: None if the detector has found nothing yet.
         tile: pixels a side of the tiles in which larger photos are to be counted.
+        by_class: the calibration of each class that has one of its own.
     """
     meta: dict[str, Any] = dict(provenance()) if tile is None else {**provenance(), "tile": tile}
     if calibration is None:
         return meta
     if not calibration.explains:
         return {**meta, "threshold": calibration.threshold_f1}
+    classes = {name: own.to_meta() for name, own in (by_class or {}).items()}
+    if classes:
+        meta["by_class"] = classes
     return {**meta, "threshold": calibration.threshold, "calibration": calibration.to_meta()}
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from cellcount.calibration.intervals import Calibration, Estimate
+from cellcount.calibration.classes import learn_by_class
+from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, match
+from cellcount.counting.count import Count
 from cellcount.detector.finetuning import MINUTES, cross_fit, folds_of, read_off, within
 from cellcount.detector.recipe import Recipe
 from cellcount.detector.views import records_of, views
@@ -86,15 +88,25 @@ def cross_validate(
 
 def _count(
     photos: Sequence[Prediction], parts: Sequence[Sequence[int]]
-) -> tuple[NDArray[np.float64], list[Estimate]]:
+) -> tuple[NDArray[np.float64], list[Count]]:
     """Threshold and count of each photo, learned from the photos of the other parts."""
-    matches = [match(photo) for photo in photos]
     thresholds = np.zeros(len(photos))
-    counts: dict[int, Estimate] = {}
+    counts: dict[int, Count] = {}
+    kinds = [one.label_classes for one in photos if one.label_classes is not None]
+    names = sorted(set(np.concatenate(kinds).tolist())) if kinds else []
     for part in parts:
-        others = [matches[i] for i in range(len(photos)) if i not in part]
-        calibration = Calibration.learn(others)
+        others = [photos[i] for i in range(len(photos)) if i not in part]
+        calibration = Calibration.learn([match(one.classless) for one in others])
+        own = learn_by_class(others)
         for i in part:
+            one = photos[i]
             thresholds[i] = calibration.threshold_f1
-            counts[i] = calibration.count(photos[i].scores)
+            counts[i] = Count.of(
+                one.photo,
+                one.boxes,
+                one.scores,
+                calibration,
+                kinds=one.box_classes,
+                by_class={name: own.get(name, calibration) for name in names},
+            )
     return thresholds, [counts[i] for i in range(len(photos))]

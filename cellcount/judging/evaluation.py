@@ -1,14 +1,15 @@
 """How right is a detector: found boxes against labels, and counts against counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellcount.calibration.accuracy import CountAccuracy, count_accuracy, need_labels
 from cellcount.calibration.matching import Prediction, match, match_overlaps, overlaps_of
+from cellcount.counting.count import Count, Number
 
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
 _COCO_RECALLS = np.linspace(0.0, 1.0, 101)
@@ -53,7 +54,7 @@ class PhotoResult:
     """One photo's labels, its count, and its boxes above the threshold.
 
     ``matched`` of the ``boxes`` are cells. ``interval`` is the count's low and high, if it came
-    with them; ``by_class`` has labels and boxes of each class, if there are classes.
+    with them; ``by_class`` has the labels and the count of each class, if there are classes.
     """
 
     photo: str
@@ -62,7 +63,7 @@ class PhotoResult:
     boxes: int
     matched: int
     interval: tuple[int, int] | None = None
-    by_class: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    by_class: Mapping[str, tuple[int, Number]] = field(default_factory=dict)
 
     def row(self) -> dict[str, str | int]:
         """The photo as a row of a table, by column."""
@@ -77,9 +78,48 @@ class PhotoResult:
         }
         if self.interval is not None:
             row |= {"low": self.interval[0], "high": self.interval[1]}
-        for name, (labelled, boxes) in self.by_class.items():
-            row |= {f"labelled {name}": labelled, f"predicted {name}": boxes}
+        for name, (labelled, number) in self.by_class.items():
+            row |= {f"labelled {name}": labelled, f"predicted {name}": number.n}
+            if number.low is not None and number.high is not None:
+                row |= {f"{name} low": number.low, f"{name} high": number.high}
         return row
+
+
+class ClassResult(NamedTuple):
+    """How right a detector is about one class, on all photos together.
+
+    ``off`` is the sum of all absolute errors of its counts in percent of its labels; ``share`` and
+    ``labelled_share`` are its part of all cells as counted and as labelled, from 0 to 1. What is
+    not defined for lack of labels or boxes is NaN. ``covered`` is on how many photos its labelled
+    number lies in the interval.
+    """
+
+    ap50: float
+    labelled: int
+    predicted: int
+    off: float
+    labelled_share: float
+    share: float
+    covered: int | None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Which class was found where which is labelled: ``table[i, j]`` cells.
+
+    The last row are found boxes where no cell is labelled, the last column missed cells.
+    """
+
+    classes: tuple[str, ...]
+    table: NDArray[np.int64]
+
+    def rows(self) -> list[dict[str, str | int]]:
+        """A row for each labelled class; all have the same columns."""
+        found = [f"found as {name}" for name in self.classes] + ["missed"]
+        return [
+            {"labelled as": name, **dict(zip(found, map(int, row), strict=True))}
+            for name, row in zip((*self.classes, "no cell"), self.table, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -89,7 +129,8 @@ class Evaluation:
     ``precision``, ``recall`` and ``f1`` are over all photos together, above the threshold (or
     each photo's own); precision is NaN if no box is. ``covered`` is the number of photos whose
     labelled count lies in the count's interval, and ``width`` the median width of the intervals in
-    percent of the count; both None if the counts have none.
+    percent of the count; both None if the counts have none. ``by_class`` and ``confusion`` are
+    there if there are classes.
     """
 
     photos: tuple[PhotoResult, ...]
@@ -102,6 +143,8 @@ class Evaluation:
     counts: CountAccuracy
     covered: int | None
     width: float | None
+    by_class: Mapping[str, ClassResult]
+    confusion: Confusion | None
 
     def rows(self) -> list[dict[str, str | int]]:
         """A row for each photo; all have the same columns."""
@@ -116,6 +159,9 @@ class Evaluation:
         figures |= {**parts, "limit_low": low, "limit_high": high}
         if self.covered is not None and self.width is not None:
             figures |= {"covered": self.covered, "width": self.width}
+        for name, one in self.by_class.items():
+            values = one._asdict().items()
+            figures |= {f"{name} {what}": value for what, value in values if value is not None}
         return figures
 
 
@@ -123,7 +169,7 @@ def evaluate(
     photos: Sequence[Prediction],
     threshold: float | Sequence[float],
     iou: float = 0.3,
-    counts: Sequence[tuple[int, int, int]] | None = None,
+    counts: Sequence[Count] | None = None,
 ) -> Evaluation:
     """Judge a detector on labelled photos that it has not learned from.
 
@@ -133,40 +179,42 @@ def evaluate(
             in a cross-validation, whose detectors differ. Its AP compares the scores of different
             detectors, which may make it lower than theirs.
         iou: overlap that makes a box a cell in precision, recall and F1.
-        counts: n, low and high of each photo from a calibration; else a photo counts its boxes
-            above the threshold.
+        counts: of each photo; else a photo counts its boxes above the threshold.
 
     Raises:
         CellCountError: nothing is labelled.
         ValueError: not as many thresholds or counts as photos.
     """
-    names = _classes(photos)
+    names = [str(name) for name in _classes(photos)]
     thresholds = np.broadcast_to(np.asarray(threshold, dtype=float), len(photos))
-    intervals = [None] * len(photos) if counts is None else counts
+    known: Sequence[Count | None] = [None] * len(photos) if counts is None else counts
     results = []
-    for photo, above, count in zip(photos, thresholds, intervals, strict=True):
+    for photo, above, count in zip(photos, thresholds, known, strict=True):
         found = match(photo, iou)
         cells = found.scores > above
+        interval = None
+        if count is not None and count.low is not None and count.high is not None:
+            interval = count.low, count.high
         results.append(
             PhotoResult(
                 photo=photo.photo,
                 labelled=found.labelled,
-                predicted=int(cells.sum()) if count is None else count[0],
+                predicted=int(cells.sum()) if count is None else count.n,
                 boxes=int(cells.sum()),
                 matched=int(found.matched[cells].sum()),
-                interval=None if count is None else (count[1], count[2]),
-                by_class={str(name): _per_class(photo.only(name), above) for name in names},
+                interval=interval,
+                by_class={name: _of_class(photo.only(name), above, name, count) for name in names},
             )
         )
     average = average_precision(photos)
     labelled, boxes, matched = (
         sum(getattr(one, part) for one in results) for part in ("labelled", "boxes", "matched")
     )
-    inside = [
-        low <= one.labelled <= high
-        for one, (_, low, high) in zip(results, counts or [], strict=False)
+    with_interval = [one for one in results if one.interval is not None]
+    inside = sum(low <= one.labelled <= high for one, (low, high) in _intervals(with_interval))
+    widths = [
+        100 * (high - low) / max(one.predicted, 1) for one, (low, high) in _intervals(with_interval)
     ]
-    widths = [100 * (high - low) / max(n, 1) for n, low, high in counts or []]
     return Evaluation(
         photos=tuple(results),
         iou=iou,
@@ -178,13 +226,67 @@ def evaluate(
         counts=count_accuracy(
             [one.predicted for one in results], [one.labelled for one in results]
         ),
-        covered=None if counts is None else sum(inside),
-        width=None if counts is None else float(np.median(widths)),
+        covered=inside if with_interval else None,
+        width=float(np.median(widths)) if with_interval else None,
+        by_class={name: _class_result(name, photos, results) for name in names},
+        confusion=_confusion(photos, thresholds, names, iou) if names else None,
     )
 
 
-def _per_class(photo: Prediction, threshold: float) -> tuple[int, int]:
-    return len(photo.labels), int(np.sum(photo.scores > threshold))
+def _intervals(
+    results: Iterable[PhotoResult],
+) -> Iterator[tuple[PhotoResult, tuple[int, int]]]:
+    return ((one, one.interval) for one in results if one.interval is not None)
+
+
+def _of_class(
+    photo: Prediction, threshold: float, name: str, count: Count | None
+) -> tuple[int, Number]:
+    """Labels and number of one class on a photo, of which ``photo`` has that class only."""
+    if count is not None and name in count.by_class:
+        return len(photo.labels), count.by_class[name]
+    return len(photo.labels), Number(int(np.sum(photo.scores > threshold)))
+
+
+def _class_result(
+    name: str, photos: Sequence[Prediction], results: Sequence[PhotoResult]
+) -> ClassResult:
+    pairs = [one.by_class[name] for one in results]
+    labelled, predicted = sum(n for n, _ in pairs), sum(one.n for _, one in pairs)
+    off = sum(abs(one.n - n) for n, one in pairs)
+    every, counted = sum(one.labelled for one in results), sum(one.predicted for one in results)
+    inside = [
+        one.low <= n <= one.high for n, one in pairs if one.low is not None and one.high is not None
+    ]
+    return ClassResult(
+        ap50=_one_class([photo.only(name) for photo in photos])[0] if labelled else np.nan,
+        labelled=labelled,
+        predicted=predicted,
+        off=100 * off / labelled if labelled else np.nan,
+        labelled_share=labelled / every,
+        share=predicted / counted if counted else np.nan,
+        covered=sum(inside) if inside else None,
+    )
+
+
+def _confusion(
+    photos: Sequence[Prediction], thresholds: NDArray[np.float64], names: list[str], iou: float
+) -> Confusion:
+    """What boxes above the threshold were found as, each on the label that it fits best."""
+    table = np.zeros((len(names) + 1, len(names) + 1), dtype=np.int64)
+    for photo, above in zip(photos, thresholds, strict=True):
+        assert photo.box_classes is not None and photo.label_classes is not None
+        label_of = match(photo.classless, iou).label_of
+        row = np.full(len(photo.labels), len(names))  # found as; missed if nothing says otherwise
+        for box in np.flatnonzero(photo.scores > above):
+            kind = names.index(str(photo.box_classes[box]))
+            if label_of[box] < 0:
+                table[-1, kind] += 1
+            else:
+                row[label_of[box]] = kind
+        for label, found in zip(photo.label_classes, row, strict=True):
+            table[names.index(str(label)), found] += 1
+    return Confusion(tuple(names), table)
 
 
 def _classes(photos: Sequence[Prediction]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Pictures of counts: the photo with its boxes or its mistakes, predicted against labelled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +12,46 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cellcount.calibration.accuracy import count_accuracy, curve
 from cellcount.calibration.matching import Prediction, match
+from cellcount.judging.evaluation import Confusion
 from cellcount.photos.reading import pixels_of
 
 CELL = "#ff59d6"  # the walkthrough's pink; no cell and no stain on these photos has it
 # Told apart with every kind of colour vision, and from pink (Okabe & Ito, Color Universal Design).
 MISS, FALSE_ALARM = "#0072b2", "#e69f00"
+CLASSES = (CELL, "#56b4e9", "#f0e442", "#009e73", "#d55e00", "#e69f00")
+OTHERS = "#bbbbbb"  # of classes beyond those
+_LEGEND, _NAME = 10, 25  # lines; letters
 
 
 Photo = str | Path | NDArray[np.uint8]  # a file, or pixels (height, width, 3) in RGB
 
 
-def draw_count(photo: Photo, boxes: ArrayLike, *, longest: int | None = None) -> Image.Image:
+def draw_count(
+    photo: Photo, boxes: ArrayLike | Mapping[str, ArrayLike], *, longest: int | None = None
+) -> Image.Image:
     """Draw a box around each cell, and their number in the upper left corner.
 
     Args:
         photo: its path or its pixels.
-        boxes: (n, 4), xmin, ymin, xmax, ymax in pixels of ``photo``.
+        boxes: (n, 4), xmin, ymin, xmax, ymax in pixels of ``photo``; or those of each class by its
+            name, which get a colour each, and a legend.
         longest: shrink the picture until its longest side has this many pixels.
     """
-    boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
-    text = f"{len(boxes)} cells" if len(boxes) != 1 else "1 cell"
-    return _draw(photo, [(boxes, CELL)], [(text, "white")], longest)
+    if not isinstance(boxes, Mapping):
+        boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
+        return _draw(photo, [(boxes, CELL)], [(_cells(len(boxes)), "white")], longest)
+    many = {name: np.asarray(some, dtype=float).reshape(-1, 4) for name, some in boxes.items()}
+    words = [(_cells(sum(map(len, many.values()))), "white")]
+    drawn = []
+    colours = chain(CLASSES, repeat(OTHERS))
+    for (name, some), colour in zip(many.items(), colours, strict=False):
+        drawn.append((some, colour))
+        words.append((f"{len(some)} {_short(name)}", colour))
+    return _draw(photo, drawn, words[:_LEGEND], longest)
+
+
+def _cells(n: int) -> str:
+    return f"{n} cells" if n != 1 else "1 cell"
 
 
 def draw_mistakes(
@@ -188,3 +208,26 @@ def f1_against_threshold(photos: Sequence[Prediction], iou: float = 0.3) -> Figu
     axes.legend(loc="lower left")
     plt.close(figure)
     return figure
+
+
+def confusion(found: Confusion) -> Figure:
+    """Draw how many cells of each labelled class were found as which, or missed."""
+    names = [_short(name) for name in found.classes]
+    side = 2.5 + 0.6 * len(names)
+    figure, axes = plt.subplots(figsize=(side, side), layout="constrained")
+    of_row = found.table / found.table.sum(axis=1, keepdims=True).clip(1)
+    axes.imshow(of_row, cmap="cividis", vmin=0, vmax=1)
+    for (row, column), number in np.ndenumerate(found.table):
+        colour = "black" if of_row[row, column] > 0.5 else "white"
+        axes.text(column, row, str(number), ha="center", va="center", color=colour)
+    places = range(len(names) + 1)
+    axes.set_xticks(places, [*names, "missed"], rotation=45, ha="right")
+    axes.set_yticks(places, [*names, "no cell"])
+    axes.set(xlabel="found as", ylabel="labelled as")
+    plt.close(figure)
+    return figure
+
+
+def _short(name: str) -> str:
+    """A name that fits into a legend."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from cellcount.calibration.intervals import Estimate
 from cellcount.calibration.matching import Prediction, beside_labels
-from cellcount.counting.count import Count
 from cellcount.counting.counter import Counter
 from cellcount.errors import CellCountError
 from cellcount.judging import plots
 from cellcount.judging.evaluation import Evaluation, evaluate
+from cellcount.labels import voc
 from cellcount.labels.confirmed import labelled_photos
 
 
@@ -45,16 +44,30 @@ def judged(counter: Counter, photos: Sequence[Path]) -> tuple[Evaluation, list[P
     Raises:
         CellCountError: no cell is labelled, or a file cannot be read.
     """
-    names, several = np.array(counter.classes, dtype=str), len(counter.classes) > 1
+    names = np.array(counter.classes, dtype=str)
+    several = len(names) > 1 and _known(counter, photos)
     predicted, counts = [], []
     for photo in tqdm(photos, unit="photo", leave=False):
         found = counter.find(photo)
         kinds = names[found.labels - 1] if several else None
         predicted.append(beside_labels(photo, found.boxes, found.scores, kinds))
         if counter.calibration is not None:
-            one = Count.of(photo, found.boxes, found.scores, counter.calibration)
-            counts.append(Estimate(one.n, one.low or 0, one.high or 0))
+            counts.append(counter.weigh(photo, found))
     return evaluate(predicted, _threshold(counter), counts=counts or None), predicted
+
+
+def _known(counter: Counter, photos: Sequence[Path]) -> bool:
+    """Whether a detector knows a class of those labelled; those that it does not know are said."""
+    labelled = {box.label for photo in photos for box in voc.read(photo.with_suffix(".xml")).boxes}
+    if not labelled & {*counter.classes}:
+        print(
+            f"None of the labelled classes ({', '.join(sorted(labelled))}) is one that the model "
+            f"knows ({', '.join(counter.classes)}): it is judged without classes."
+        )
+        return False
+    for name in sorted(labelled - {*counter.classes}):
+        print(f"The model does not know the class {name}: its cells are judged in the total only.")
+    return True
 
 
 def _threshold(counter: Counter) -> float:
@@ -99,6 +112,13 @@ def write(
         table.writerows(rows)
     with (out / "summary.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("figure", "value"), *result.summary().items()])
+    if result.confusion is not None:
+        with (out / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
+            lines = result.confusion.rows()
+            table = csv.DictWriter(file, list(lines[0]))
+            table.writeheader()
+            table.writerows(lines)
+        plots.confusion(result.confusion).savefig(out / "confusion.png", dpi=150)
     labelled = [one.labelled for one in result.photos]
     counted = [one.predicted for one in result.photos]
     intervals = [one.interval for one in result.photos if one.interval is not None]
@@ -139,4 +159,10 @@ def tell(result: Evaluation) -> None:
         print(
             f"Intervals: {result.covered} of {len(rows)} hold the labelled count; their median "
             f"width is {result.width:.0f} % of the count"
+        )
+    for name, one in result.by_class.items():
+        print(
+            f"{name}: {one.labelled} labelled, {one.predicted} counted, {one.off:.1f} % off; AP50 "
+            f"{one.ap50:.2f}; share {100 * one.share:.1f} %, "
+            f"{100 * (one.share - one.labelled_share):+.1f} points off"
         )

@@ -34,7 +34,7 @@ def test_no_photo_teaches_its_own_count():
     ]
     again_thresholds, again = crossval._count(relabelled, parts)
     for i in range(6):
-        same = counts[i] == again[i] and thresholds[i] == again_thresholds[i]
+        same = str(counts[i]) == str(again[i]) and thresholds[i] == again_thresholds[i]
         assert same == (i in parts[0])
 
 

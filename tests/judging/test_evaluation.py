@@ -10,6 +10,7 @@ from sklearn.metrics import mean_absolute_percentage_error, r2_score
 
 from cellcount.calibration.accuracy import count_accuracy, curve
 from cellcount.calibration.matching import Match, Prediction, match
+from cellcount.counting.count import Count, Number
 from cellcount.errors import CellCountError
 from cellcount.judging.evaluation import COCO_IOUS, average_precision, evaluate
 from cellcount.labels.boxes import box_iou
@@ -35,6 +36,10 @@ def crowded(rng, photo, labels, boxes, classes=None):
         photo, found, scores, truth, names[rng.integers(len(names), size=boxes)],
         names[rng.integers(len(names) - 1, size=labels)],
     )  # fmt: skip
+
+
+def _count(n, low, high):
+    return Count("a", n, np.empty((0, 4)), np.empty(0), low, high)
 
 
 def iou_by_hand(a, b):
@@ -265,9 +270,36 @@ def test_evaluation_of_two_photos(two_photos):
     assert {type(value) for value in summary.values()} <= {int, float}
 
 
+def test_classes_are_judged_one_by_one(two_photos):
+    result = evaluate(two_photos, [0.5, 0.2])
+    alga, ciliate = result.by_class["alga"], result.by_class["ciliate"]
+    assert (alga.labelled, alga.predicted, alga.off) == (3, 3, 0)
+    assert (ciliate.labelled, ciliate.predicted, ciliate.off) == (1, 1, 0)
+    assert np.mean([alga.ap50, ciliate.ap50]) == pytest.approx(result.ap50)
+    assert (alga.labelled_share, alga.share, alga.covered) == (3 / 4, 3 / 4, None)
+    # Of the three algae two were found, one as ciliate was; the ciliate was missed; a stain.
+    assert result.confusion.classes == ("alga", "ciliate")
+    assert result.confusion.table.tolist() == [[2, 1, 0], [0, 0, 1], [1, 0, 0]]
+    assert result.confusion.rows()[0] == {
+        "labelled as": "alga", "found as alga": 2, "found as ciliate": 1, "missed": 0,
+    }  # fmt: skip
+    assert result.summary()["ciliate off"] == 0
+
+
+def test_counts_of_classes_take_the_place_of_their_boxes(two_photos):
+    numbers = {"alga": Number(4, 3, 6), "ciliate": Number(1, 1, 1)}
+    count = Count("a", 5, np.empty((0, 4)), np.empty(0), 4, 7, np.empty(0, str), numbers)
+    result = evaluate(two_photos[:1], 0.5, counts=[count])
+    row = result.rows()[0]
+    assert (row["predicted alga"], row["alga low"], row["alga high"]) == (4, 3, 6)
+    alga = result.by_class["alga"]
+    assert (alga.off, alga.share, alga.covered) == (100, 4 / 5, 0)
+    assert result.by_class["ciliate"].covered == 1
+
+
 def test_counts_of_a_calibration_take_the_place_of_boxes(two_photos):
     photos = [*two_photos, two_photos[1]]
-    result = evaluate(photos, 0.5, counts=[(5, 4, 7), (1, 0, 1), (0, 0, 0)])
+    result = evaluate(photos, 0.5, counts=[_count(5, 4, 7), _count(1, 0, 1), _count(0, 0, 0)])
     assert [row["error"] for row in result.rows()] == [2, 0, -1]
     assert [(row["low"], row["high"]) for row in result.rows()] == [(4, 7), (0, 1), (0, 0)]
     assert result.covered == result.summary()["covered"] == 1
@@ -291,7 +323,7 @@ def test_evaluation_refuses_what_does_not_fit(two_photos):
     with pytest.raises(ValueError):
         evaluate(two_photos, [0.5, 0.5, 0.5])
     with pytest.raises(ValueError):
-        evaluate(two_photos, 0.5, counts=[(1, 1, 1)])
+        evaluate(two_photos, 0.5, counts=[_count(1, 1, 1)])
     box = np.array([[0.0, 0, 9, 9]])
     with pytest.raises(ValueError, match="1 boxes have 2 scores"):
         Prediction("a", box, np.ones(2), box)

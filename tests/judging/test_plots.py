@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from cellcount.calibration.matching import Prediction
+from cellcount.judging.evaluation import Confusion
 from cellcount.judging.plots import (
     bland_altman,
+    confusion,
     draw_count,
     draw_mistakes,
     f1_against_threshold,
@@ -44,6 +46,25 @@ def test_count_stands_in_the_corner():
     plates = [np.asarray(draw_count(photo, np.zeros((n, 4)) + 399))[:80, :300] for n in (1, 2)]
     assert (plates[0] == 0).any() and (plates[0] == 255).any()
     assert not np.array_equal(*plates)
+
+
+def test_each_class_has_a_colour_and_a_line_in_the_legend():
+    photo = np.full((700, 600, 3), 128, np.uint8)
+    box = [(300, 600, 360, 640)]
+    red = draw_count(photo, {"rbc": box, "wbc": [], "🦠" * 80: []})
+    white = draw_count(photo, {"rbc": [], "wbc": box, "🦠" * 80: []})
+    for picture, colour in ((red, PINK), (white, (86, 180, 233))):
+        ys, xs = np.nonzero((np.asarray(picture)[550:] == colour).all(axis=2))
+        assert (xs.min(), ys.min() + 550, xs.max(), ys.max() + 550) == (300, 600, 360, 640)
+    legend = np.asarray(draw_count(photo, {str(i): [] for i in range(20)}))
+    assert (legend[:, :100] == 0).any(axis=(1, 2)).sum() > 100
+
+
+def test_confusion_shows_every_number():
+    figure = confusion(Confusion(("rbc", "wbc"), np.array([[5, 1, 2], [0, 3, 0], [4, 0, 0]])))
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == list("512030400")
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["rbc", "wbc", "missed"]
 
 
 def test_no_cells_no_boxes():
