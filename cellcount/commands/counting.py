@@ -43,6 +43,14 @@ def add(commands: Any) -> None:
             help="what computes the model: auto, openvino or torch (auto)",
         )
 
+    calibrate = commands.add_parser(
+        "calibrate", help="fit a trained model's counts to your photos, without training"
+    )
+    calibrate.add_argument("model", type=Path, help="checkpoint, as models/cells.pth")
+    calibrate.add_argument("folder", type=Path, help="labelled photos, three or more")
+    calibrate.add_argument("--out", type=Path, required=True, help="checkpoint to write")
+    calibrate.set_defaults(run=_calibrate)
+
     crossval = commands.add_parser(
         "crossval", help="train several times, judge each on the photos it did not see"
     )
@@ -70,7 +78,13 @@ def _count(options: argparse.Namespace) -> None:
     for one in counts:
         interval = "" if one.low is None else f"  {one.low:4} to {one.high:4}"
         each = ", ".join(f"{name} {number}" for name, number in one.by_class.items())
-        print(f"{one.n:6}{interval}  {one.photo}  {each}".rstrip())
+        why = ", ".join(one.why or ())
+        print(f"{one.n:6}{interval}  {one.photo}  {each}{f'  LOOK: {why}' if why else ''}".rstrip())
+    if odd := sum(one.trust == "look" for one in counts):
+        print(
+            f"{odd} of {len(counts)} photos are unlike those that the model has learned from, and "
+            "have no interval: the table says why. Look at them before you trust their counts."
+        )
     for name in counts[0].by_class if counts else ():
         print(f"{name} are {counter.share(name, counts)} of all cells on these photos.")
     print(f"The table is {options.out}.")
@@ -106,6 +120,16 @@ def _parted(text: str, sign: str, known: Collection[str]) -> list[str]:
         if name not in known:
             raise CellCountError(f"There is no class {name!r}: there are {', '.join(known)}.")
     return names
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from cellcount.counting.recalibration import recalibrate
+
+    learned = recalibrate(options.model, options.folder, options.out)
+    print(
+        f"{options.out} counts photos like these: {learned.accuracy.share_off:.0f} % off, each "
+        "counted by what the others taught."
+    )
 
 
 def _evaluate(options: argparse.Namespace) -> None:

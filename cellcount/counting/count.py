@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +38,10 @@ class Count:
 
     Of a detector of several classes ``by_class`` has the number of each, which add up to ``n``, and
     ``kinds`` (n,) the class of each box; of others they are empty and None.
+
+    ``why`` are the reasons for which a person should look at the photo, strongest first: it is
+    unlike those that the detector has learned from, and has no interval. None if the checkpoint
+    does not know what those were like.
     """
 
     photo: str
@@ -48,19 +52,35 @@ class Count:
     high: int | None = None
     kinds: NDArray[np.str_] | None = None
     by_class: Mapping[str, Number] = field(default_factory=dict)
+    why: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
-        """The count and its interval, as 80 (74 to 87), and those of the classes."""
+        """The count and its interval, as 80 (74 to 87), those of the classes, and what is odd."""
         classes = ", ".join(f"{name} {number}" for name, number in self.by_class.items())
         whole = str(Number(self.n, self.low, self.high))
-        return f"{whole}: {classes}" if classes else whole
+        told = f"{whole}: {classes}" if classes else whole
+        return f"{told}. Look at it: {', '.join(self.why)}." if self.why else told
 
     @property
-    def drawn(self) -> NDArray[np.floating] | dict[str, NDArray[np.floating]]:
-        """The boxes as ``draw_count`` takes them: those of each class, if there are several."""
+    def drawn(self) -> dict[str, NDArray[np.floating]]:
+        """The boxes of each class; of a detector of one class, all of them under no name."""
         if self.kinds is None:
-            return self.boxes
+            return {"": self.boxes}
         return {name: self.boxes[self.kinds == name] for name in self.by_class}
+
+    @property
+    def trust(self) -> str:
+        """``ok``, ``look`` where there is a reason to look at the photo, or nothing if unknown."""
+        if self.why is None:
+            return ""
+        return "look" if self.why else "ok"
+
+    def flagged(self, why: tuple[str, ...]) -> "Count":
+        """The same with what is unusual about the photo; the interval goes if anything is."""
+        if not why:
+            return replace(self, why=())
+        numbers = {name: Number(one.n) for name, one in self.by_class.items()}
+        return replace(self, low=None, high=None, by_class=numbers, why=why)
 
     @classmethod
     def of(
@@ -122,7 +142,9 @@ class Count:
         if len(name_of) < len(self.by_class):
             whole = total(list(numbers.values()))
         boxes, scores, kinds = self.boxes[kept], self.scores[kept], kinds[kept]
-        return Count(self.photo, whole.n, boxes, scores, whole.low, whole.high, kinds, numbers)
+        return Count(
+            self.photo, whole.n, boxes, scores, whole.low, whole.high, kinds, numbers, self.why
+        )
 
 
 def total(numbers: Sequence[Number]) -> Number:

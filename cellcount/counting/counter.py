@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,14 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.classes import Share, share
 from cellcount.calibration.intervals import Calibration, Estimate
+from cellcount.calibration.usual import Usual, figures_of
 from cellcount.counting import engines
 from cellcount.counting.count import Count, Number
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
+from cellcount.photos.look import look
 from cellcount.photos.reading import PhotoError, pixels_of
 
 
@@ -26,12 +28,16 @@ class Counter:
     """The detector in a checkpoint that train.ipynb saved, ready to count.
 
     It shrinks each photo to the image size that it was trained with. Where that would leave cells
-    only a few pixels wide, as on a whole slide stitched of many fields, count with ``tile``: the
-    photo is cut into overlapping squares of so many of its pixels a side, each is shrunk by itself,
-    and each cell is counted once (:mod:`cellcount.photos.tiles`). A tile should look like a photo
-    that the detector has learned from, with cells as large beside it: for a stitched slide that is
-    the side of one field. It must be four times as long as the longest cell. The interval trusts
-    that the tiles are such photos.
+    only a few pixels wide, as on a whole slide stitched of many fields, the photo is cut into
+    overlapping squares, each is shrunk by itself, and each cell is counted once
+    (:mod:`cellcount.photos.tiles`). A photo much larger than those learned from, and unlike them as
+    a whole, is looked at both ways, and counted the way in which its cells are as large as those
+    were; ``tile`` says how large the squares are to be instead. They should look like photos that
+    the detector has learned from, with cells as large beside them: for a stitched slide that is the
+    side of one field, and four times the longest cell at least.
+
+    Of a photo that is unlike those learned from the count says why, and gives no interval
+    (:mod:`cellcount.calibration.usual`).
 
     Args:
         checkpoint: the file; class names, image size, backbone and calibration come from its meta.
@@ -66,6 +72,7 @@ class Counter:
             name: Calibration.from_meta(stored[name]) if name in stored else self.calibration
             for name in self.classes
         }
+        self.usual = Usual.from_meta(meta["usual"]) if learned and "usual" in meta else None
         self._groups: Mapping[str, Sequence[str]] | None = None
 
     @property
@@ -113,7 +120,7 @@ class Counter:
             CellCountError: such tiles cannot be counted.
         """
         engine = self._on_tiles(tile)
-        return engine.find(_prepare(engine, photo), threshold)
+        return engine.find(engine.prepare(pixels_of(photo)), threshold)
 
     def count(self, photo: str | Path, tile: int | None = None) -> Count:
         """Count the cells on one photo.
@@ -126,8 +133,23 @@ class Counter:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
+        return self.find_and_count(photo, tile)[1]
+
+    def find_and_count(
+        self, photo: str | Path, tile: int | None = None
+    ) -> tuple[Detections, Count]:
+        """All that :meth:`find` finds above its least score, and the count that comes of it.
+
+        Args:
+            photo: its path.
+            tile: pixels a side, if the photo is to be cut into other tiles than in training.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            CellCountError: such tiles cannot be counted.
+        """
         engine = self._on_tiles(tile)
-        return self._count(engine, photo, _prepare(engine, photo))
+        return self._count(photo, self._see(engine, photo, tile))
 
     def count_all(
         self, photos: Iterable[str | Path], table: str | Path, tile: int | None = None
@@ -138,8 +160,9 @@ class Counter:
 
         Args:
             photos: paths of photos.
-            table: CSV to write, columns photo, count, low and high, and for each of several classes
-                its count, low, high and share in percent; an older one is replaced.
+            table: CSV to write, columns photo, count, low and high, for each of several classes its
+                count, low, high and share in percent, then trust (ok or look) and why; an older one
+                is replaced.
             tile: pixels a side, if the photos are to be cut into other tiles than in training.
 
         Raises:
@@ -150,22 +173,18 @@ class Counter:
         listed = list(photos)
         with _writable(Path(table)) as file:
             rows = csv.writer(file)
-            rows.writerow(["photo", "count", "low", "high", *self._columns()])
+            rows.writerow(["photo", "count", "low", "high", *self._columns(), "trust", "why"])
             # Of photos so large that they need tiles, only one is in memory.
-            prepare = partial(_prepare, engine)
-            each = (
-                _in_turn(listed, prepare)
-                if engine is not self._engine
-                else _read_ahead(listed, prepare)
-            )
-            for photo, prepared in tqdm(each, total=len(listed), unit="photo", leave=False):
+            see = partial(self._see, engine, tile=tile)
+            each = _in_turn(listed, see) if engine is not self._engine else _read_ahead(listed, see)
+            for photo, seen in tqdm(each, total=len(listed), unit="photo", leave=False):
                 try:
-                    one = self._count(engine, photo, prepared())
+                    one = self._count(photo, seen())[1]
                 except PhotoError as error:
                     tqdm.write(f"Left out: {error}")
                     continue
                 counts.append(one)
-                rows.writerow([one.photo, one.n, one.low, one.high, *_cells(one)])
+                rows.writerow(_row(one))
                 file.flush()
         return counts
 
@@ -195,38 +214,92 @@ class Counter:
         side = self.tile if tile is None else tile
         return self._engine if side is None else TiledEngine(self._engine, side)
 
-    def _count(self, engine: engines.Engine, photo: str | Path, prepared: Any) -> Count:
-        least = self.threshold if self.calibration is None else LEAST_SCORE
-        found = engine.find(prepared, least)
-        return self.weigh(photo, found)
+    def _see(self, engine: engines.Engine, photo: str | Path, tile: int | None = None) -> "_Seen":
+        """Read a photo, and see what it looks like, also in tiles if it is a large one."""
+        pixels = pixels_of(photo)
+        height, width = pixels.shape[:2]
+        size, view = (width, height), float(min(max(width, height), tile or self.tile or np.inf))
+        if self.usual is None:
+            return _Seen(size, [_View(engine, engine.prepare(pixels), view, {})])
+        views = [_View(engine, engine.prepare(pixels), view, look(_middle(pixels, tile)))]
+        usual = round(self.usual.view)
+        if engine is self._engine and max(size) >= _LARGE * usual and not np.ptp(engine.img_size):
+            tiled = TiledEngine(engine, usual)
+            views.append(
+                _View(tiled, tiled.prepare(pixels), float(usual), look(_middle(pixels, usual)))
+            )
+        return _Seen(size, views)
 
-    def weigh(self, photo: str | Path, found: Detections) -> Count:
-        """The count of a photo on which this was found by :meth:`find`."""
+    def _count(self, photo: str | Path, seen: "_Seen") -> tuple[Detections, Count]:
+        known = self.usual
+        ways: list[tuple[bool, float, int, tuple[str, ...], Detections]] = []
+        for view in seen.views:
+            found = view.engine.find(view.prepared, min(LEAST_SCORE, self.threshold))
+            if known is None:
+                return found, self._weigh(photo, found)
+            weigh = self.calibration
+            sure = found.scores if weigh is None else weigh.probability(found.scores)
+            figures = view.look | figures_of(found.boxes, sure, seen.size, view.side)
+            why = known.unusual(figures)
+            ways.append((bool(why), known.misfit(figures), len(ways), why, found))
+            if not why:
+                break
+        *_, why, found = min(ways)
+        return found, self._weigh(photo, found).flagged(why)
+
+    def _weigh(self, photo: str | Path, found: Detections) -> Count:
+        if self.calibration is None:
+            cells = found.scores > self.threshold
+            found = Detections(found.boxes[cells], found.scores[cells], found.labels[cells])
+        boxes, scores, labels = found
         if len(self.classes) < 2:
-            return Count.of(photo, found.boxes, found.scores, self.calibration)
-        kinds = np.array(self.classes, dtype=str)[found.labels - 1]
+            return Count.of(photo, boxes, scores, self.calibration)
+        kinds = np.array(self.classes, dtype=str)[labels - 1]
         count = Count.of(
-            photo,
-            found.boxes,
-            found.scores,
-            self.calibration,
-            kinds=kinds,
-            by_class=self._by_class,
+            photo, boxes, scores, self.calibration, kinds=kinds, by_class=self._by_class
         )
         return count if self._groups is None else count.grouped(self._groups)
+
+
+class _View(NamedTuple):
+    """A way of looking at a photo: what an engine is shown, ``side`` pixels of it at a time."""
+
+    engine: engines.Engine
+    prepared: Any
+    side: float
+    look: dict[str, float]
+
+
+class _Seen(NamedTuple):
+    """A photo of (width, height) pixels, and the ways of looking at it."""
+
+    size: tuple[int, int]
+    views: list[_View]
+
+
+_LARGE = 1.5  # times as large as the photos learned from: such photos are looked at in tiles too
+
+
+def _middle(pixels: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
+    """The square of that side in the middle of a photo (height, width, 3)."""
+    if side is None:
+        return pixels
+    top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
 
 
 _OF = ("low", "high", "%")
 
 
-def _cells(count: Count) -> list[int | float | None]:
-    """What the table says of each class."""
-    each = count.by_class.values()
-    return [
+def _row(count: Count) -> list[Any]:
+    """What the table says of a photo."""
+    classes = [
         value
-        for one in each
+        for one in count.by_class.values()
         for value in (*one, round(100 * one.n / count.n, 1) if count.n else None)
     ]
+    why = ", ".join(count.why or ())
+    return [count.photo, count.n, count.low, count.high, *classes, count.trust, why]
 
 
 def _known(number: Number) -> Estimate:
@@ -246,28 +319,24 @@ def _writable(table: Path) -> TextIO:
         ) from error
 
 
-_Prepare = Callable[[str | Path], Any]
-
-
-def _prepare(engine: engines.Engine, photo: str | Path | NDArray[np.uint8]) -> Any:
-    return engine.prepare(pixels_of(photo))
+_See = Callable[[str | Path], _Seen]
 
 
 def _in_turn(
-    photos: list[str | Path], prepare: _Prepare
-) -> Iterator[tuple[str | Path, Callable[[], Any]]]:
+    photos: list[str | Path], see: _See
+) -> Iterator[tuple[str | Path, Callable[[], _Seen]]]:
     """Each photo, and what reads it."""
-    return ((photo, partial(prepare, photo)) for photo in photos)
+    return ((photo, partial(see, photo)) for photo in photos)
 
 
 def _read_ahead(
-    photos: list[str | Path], prepare: _Prepare
-) -> Iterator[tuple[str | Path, Callable[[], Any]]]:
+    photos: list[str | Path], see: _See
+) -> Iterator[tuple[str | Path, Callable[[], _Seen]]]:
     """Each photo once it is read, while the next one, and no more, is being read."""
     with ThreadPoolExecutor(1) as pool:
-        following = [pool.submit(prepare, photo) for photo in photos[:1]]
+        following = [pool.submit(see, photo) for photo in photos[:1]]
         for number, photo in enumerate(photos):
             present = following.pop()
             present.exception()  # waits
-            following += [pool.submit(prepare, next) for next in photos[number + 1 :][:1]]
+            following += [pool.submit(see, next) for next in photos[number + 1 :][:1]]
             yield photo, present.result

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, match
+from cellcount.calibration.usual import Usual, learn_usual
 from cellcount.detector.head_start import STARTS, best_of, warm_start
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe, rare_classes
@@ -39,7 +40,8 @@ MINUTES = 8.0  # that all trainings together may take
 class Trained(NamedTuple):
     """A detector, its calibration (None if it has found nothing yet) and how it was trained.
 
-    ``by_class`` are the calibrations of classes that have enough labels for one of their own.
+    ``by_class`` are the calibrations of classes that have enough labels for one of their own, and
+    ``usual`` is what its photos are like.
     """
 
     model: Any
@@ -47,11 +49,12 @@ class Trained(NamedTuple):
     class_map: Any
     recipe: Recipe
     by_class: Mapping[str, Calibration]
+    usual: Usual | None
 
     @property
     def meta(self) -> dict[str, Any]:
         """What a checkpoint says about itself: how to count with it, and what made it."""
-        return checkpoint_meta(self.calibration, self.recipe.tile, self.by_class)
+        return checkpoint_meta(self.calibration, self.recipe.tile, self.by_class, self.usual)
 
 
 def finetune(
@@ -147,7 +150,8 @@ def learn_all(
     kinds = class_map.get_classes()[1:]
     if calibration is not None and len(kinds) > 1 and (few := sorted({*kinds} - {*by_class})):
         print(f"Too few labels to calibrate {', '.join(few)}: counted as sure as all cells are.")
-    return Trained(model, calibration, class_map, recipe, by_class)
+    usual = learn_usual(photos, found if len(photos) > 1 else [], calibration, recipe.tile)
+    return Trained(model, calibration, class_map, recipe, by_class, usual)
 
 
 def _calibrated(found: Sequence[Prediction], photos: int) -> Calibration | None:

@@ -79,7 +79,7 @@ def pretrain(
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(2e-4, 2e-3), pct_start=0.1)
     calibration = Calibration.learn([match(one) for one in predict(model, held_out, recipe)])
-    save(Trained(model, calibration, class_map, recipe, {}), out)
+    save(Trained(model, calibration, class_map, recipe, {}, None), out)
 
 
 def _as_cells(photos: Sequence[Path], class_map: Any) -> list[Any]:

@@ -6,12 +6,14 @@ from importlib.metadata import version
 from typing import Any
 
 from cellcount.calibration.intervals import Calibration
+from cellcount.calibration.usual import Usual
 
 
 def checkpoint_meta(
     calibration: Calibration | None,
     tile: int | None = None,
     by_class: Mapping[str, Calibration] | None = None,
+    usual: Usual | None = None,
 ) -> dict[str, Any]:
     """The meta of a checkpoint: :func:`provenance`, and what it has learned about counting.
 
@@ -22,12 +24,15 @@ def checkpoint_meta(
         calibration: None if the detector has found nothing yet.
         tile: pixels a side of the tiles in which larger photos are to be counted.
         by_class: the calibration of each class that has one of its own.
+        usual: what the photos are like that it has learned from.
     """
     meta: dict[str, Any] = dict(provenance()) if tile is None else {**provenance(), "tile": tile}
     if calibration is None:
         return meta
     if not calibration.explains:
         return {**meta, "threshold": calibration.threshold_f1}
+    if usual is not None:
+        meta["usual"] = usual.to_meta()
     classes = {name: own.to_meta() for name, own in (by_class or {}).items()}
     if classes:
         meta["by_class"] = classes

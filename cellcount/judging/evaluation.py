@@ -55,6 +55,7 @@ class PhotoResult:
 
     ``matched`` of the ``boxes`` are cells. ``interval`` is the count's low and high, if it came
     with them; ``by_class`` has the labels and the count of each class, if there are classes.
+    ``why`` are the reasons to look at the photo; None if that is not known.
     """
 
     photo: str
@@ -64,6 +65,7 @@ class PhotoResult:
     matched: int
     interval: tuple[int, int] | None = None
     by_class: Mapping[str, tuple[int, Number]] = field(default_factory=dict)
+    why: tuple[str, ...] | None = None
 
     def row(self) -> dict[str, str | int]:
         """The photo as a row of a table, by column."""
@@ -76,12 +78,16 @@ class PhotoResult:
             "false alarms": self.boxes - self.matched,
             "misses": self.labelled - self.matched,
         }
-        if self.interval is not None:
-            row |= {"low": self.interval[0], "high": self.interval[1]}
+        if self.interval is not None or self.why:
+            low, high = self.interval or ("", "")
+            row |= {"low": low, "high": high}
         for name, (labelled, number) in self.by_class.items():
             row |= {f"labelled {name}": labelled, f"predicted {name}": number.n}
-            if number.low is not None and number.high is not None:
-                row |= {f"{name} low": number.low, f"{name} high": number.high}
+            if self.why or (number.low is not None and number.high is not None):
+                low, high = ("" if end is None else end for end in number[1:])
+                row |= {f"{name} low": low, f"{name} high": high}
+        if self.why is not None:
+            row["look"] = ", ".join(self.why)
         return row
 
 
@@ -127,10 +133,10 @@ class Evaluation:
     """How right a detector is on ``photos``, box by box (at ``iou``) and count by count.
 
     ``precision``, ``recall`` and ``f1`` are over all photos together, above the threshold (or
-    each photo's own); precision is NaN if no box is. ``covered`` is the number of photos whose
-    labelled count lies in the count's interval, and ``width`` the median width of the intervals in
-    percent of the count; both None if the counts have none. ``by_class`` and ``confusion`` are
-    there if there are classes.
+    each photo's own); precision is NaN if no box is. ``covered`` of the ``with_interval`` photos
+    have their labelled count in the count's interval, and ``width`` is the median width of the
+    intervals in percent of the count; both None if no count has one. ``by_class`` and
+    ``confusion`` are there if there are classes.
     """
 
     photos: tuple[PhotoResult, ...]
@@ -141,6 +147,7 @@ class Evaluation:
     ap50: float
     ap: float
     counts: CountAccuracy
+    with_interval: int
     covered: int | None
     width: float | None
     by_class: Mapping[str, ClassResult]
@@ -204,6 +211,7 @@ def evaluate(
                 matched=int(found.matched[cells].sum()),
                 interval=interval,
                 by_class={name: _of_class(photo.only(name), above, name, count) for name in names},
+                why=None if count is None else count.why,
             )
         )
     average = average_precision(photos)
@@ -226,6 +234,7 @@ def evaluate(
         counts=count_accuracy(
             [one.predicted for one in results], [one.labelled for one in results]
         ),
+        with_interval=len(with_interval),
         covered=inside if with_interval else None,
         width=float(np.median(widths)) if with_interval else None,
         by_class={name: _class_result(name, photos, results) for name in names},

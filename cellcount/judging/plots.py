@@ -1,6 +1,6 @@
 """Pictures of counts: the photo with its boxes or its mistakes, predicted against labelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cellcount.calibration.accuracy import count_accuracy, curve
 from cellcount.calibration.matching import Prediction, match
+from cellcount.counting.count import Count, Number
 from cellcount.judging.evaluation import Confusion
 from cellcount.photos.reading import pixels_of
 
@@ -27,31 +28,39 @@ Photo = str | Path | NDArray[np.uint8]  # a file, or pixels (height, width, 3) i
 
 
 def draw_count(
-    photo: Photo, boxes: ArrayLike | Mapping[str, ArrayLike], *, longest: int | None = None
+    photo: Photo, boxes: ArrayLike | Count, *, longest: int | None = None
 ) -> Image.Image:
     """Draw a box around each cell, and their number in the upper left corner.
 
+    The number of a count is its own, with its interval: where more cells are expected than have a
+    box, it says so. Each of several classes has a colour, and a line in the legend; reasons to look
+    at the photo stand below.
+
     Args:
         photo: its path or its pixels.
-        boxes: (n, 4), xmin, ymin, xmax, ymax in pixels of ``photo``; or those of each class by its
-            name, which get a colour each, and a legend.
+        boxes: (n, 4), xmin, ymin, xmax, ymax in pixels of ``photo``; or a count of it.
         longest: shrink the picture until its longest side has this many pixels.
     """
-    if not isinstance(boxes, Mapping):
+    if not isinstance(boxes, Count):
         boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
         return _draw(photo, [(boxes, CELL)], [(_cells(len(boxes)), "white")], longest)
-    many = {name: np.asarray(some, dtype=float).reshape(-1, 4) for name, some in boxes.items()}
-    words = [(_cells(sum(map(len, many.values()))), "white")]
-    drawn = []
+    count, drawn = boxes, []
+    number = str(Number(count.n, count.low, count.high))
+    words = [(_cells(number if count.low is not None else count.n), "white")]
     colours = chain(CLASSES, repeat(OTHERS))
-    for (name, some), colour in zip(many.items(), colours, strict=False):
+    for (name, some), colour in zip(count.drawn.items(), colours, strict=False):
         drawn.append((some, colour))
-        words.append((f"{len(some)} {_short(name)}", colour))
-    return _draw(photo, drawn, words[:_LEGEND], longest)
+        if len(count.drawn) > 1:
+            words.append((f"{count.by_class[name].n} {_short(name)}", colour))
+    words = words[:_LEGEND]
+    if (more := count.n - len(count.boxes)) > 0:
+        words.append((f"{more} more than boxes", "white"))
+    words += [(f"Look: {reason}", FALSE_ALARM) for reason in count.why or ()]
+    return _draw(photo, drawn, words, longest)
 
 
-def _cells(n: int) -> str:
-    return f"{n} cells" if n != 1 else "1 cell"
+def _cells(n: int | str) -> str:
+    return "1 cell" if n == 1 else f"{n} cells"
 
 
 def draw_mistakes(

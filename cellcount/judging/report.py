@@ -48,11 +48,11 @@ def judged(counter: Counter, photos: Sequence[Path]) -> tuple[Evaluation, list[P
     several = len(names) > 1 and _known(counter, photos)
     predicted, counts = [], []
     for photo in tqdm(photos, unit="photo", leave=False):
-        found = counter.find(photo)
+        found, count = counter.find_and_count(photo)
         kinds = names[found.labels - 1] if several else None
         predicted.append(beside_labels(photo, found.boxes, found.scores, kinds))
         if counter.calibration is not None:
-            counts.append(counter.weigh(photo, found))
+            counts.append(count)
     return evaluate(predicted, _threshold(counter), counts=counts or None), predicted
 
 
@@ -157,9 +157,14 @@ def tell(result: Evaluation) -> None:
     print(f"Counts: {', '.join(said)}")
     if result.covered is not None:
         print(
-            f"Intervals: {result.covered} of {len(rows)} hold the labelled count; their median "
-            f"width is {result.width:.0f} % of the count"
+            f"Intervals: {result.covered} of {result.with_interval} hold the labelled count; their "
+            f"median width is {result.width:.0f} % of the count"
         )
+    for odd, which in ((True, "to look at"), (False, "others")):
+        some = [one for one in result.photos if one.why is not None and bool(one.why) == odd]
+        if some and (cells := sum(one.labelled for one in some)):
+            wrong = sum(abs(one.predicted - one.labelled) for one in some)
+            print(f"Photos {which}: {len(some)}, counts {100 * wrong / cells:.1f} % off")
     for name, one in result.by_class.items():
         print(
             f"{name}: {one.labelled} labelled, {one.predicted} counted, {one.off:.1f} % off; AP50 "

@@ -92,8 +92,9 @@ def test_kinds_of_cells_are_told_apart(numbers, ap50, tmp_path, monkeypatch):
         def __init__(self, model, engine):
             assert (model, engine) == (SHIPPED, "torch")
 
-        def find(self, photo):
-            return Detections(np.array(edges, float), np.array([0.9, 0.8, 0.7]), np.array(numbers))
+        def find_and_count(self, photo):
+            found = np.array(edges, float), np.array([0.9, 0.8, 0.7]), np.array(numbers)
+            return Detections(*found), None
 
     monkeypatch.setattr(report, "Counter", Fake)
     options = [str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--engine", "torch"]

@@ -1,9 +1,12 @@
 """Pictures of counts."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from cellcount.calibration.matching import Prediction
+from cellcount.counting.count import Count, Number
 from cellcount.judging.evaluation import Confusion
 from cellcount.judging.plots import (
     bland_altman,
@@ -48,16 +51,27 @@ def test_count_stands_in_the_corner():
     assert not np.array_equal(*plates)
 
 
+def _count(kinds, **more):
+    boxes = np.array([(300.0, 600, 360, 640)] * len(kinds))
+    numbers = {name: Number(kinds.count(name)) for name in ("rbc", "wbc", "🦠" * 80)}
+    scores, names = np.ones(len(kinds)), np.array(kinds, dtype=str)
+    count = Count("a", len(kinds), boxes, scores, kinds=names, by_class=numbers)
+    return dataclasses.replace(count, **more)
+
+
 def test_each_class_has_a_colour_and_a_line_in_the_legend():
     photo = np.full((700, 600, 3), 128, np.uint8)
-    box = [(300, 600, 360, 640)]
-    red = draw_count(photo, {"rbc": box, "wbc": [], "🦠" * 80: []})
-    white = draw_count(photo, {"rbc": [], "wbc": box, "🦠" * 80: []})
-    for picture, colour in ((red, PINK), (white, (86, 180, 233))):
-        ys, xs = np.nonzero((np.asarray(picture)[550:] == colour).all(axis=2))
+    for kind, colour in (("rbc", PINK), ("wbc", (86, 180, 233))):
+        picture = np.asarray(draw_count(photo, _count([kind])))
+        ys, xs = np.nonzero((picture[550:] == colour).all(axis=2))
         assert (xs.min(), ys.min() + 550, xs.max(), ys.max() + 550) == (300, 600, 360, 640)
-    legend = np.asarray(draw_count(photo, {str(i): [] for i in range(20)}))
-    assert (legend[:, :100] == 0).any(axis=(1, 2)).sum() > 100
+
+
+def test_reasons_to_look_stand_on_the_picture():
+    photo = np.full((700, 600, 3), 128, np.uint8)
+    calm, odd = (draw_count(photo, _count(["rbc"], why=why)) for why in ((), ("it is blurred",)))
+    assert not (np.asarray(calm) == ORANGE).all(axis=2).any()
+    assert (np.asarray(odd) == ORANGE).all(axis=2).any()
 
 
 def test_confusion_shows_every_number():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SUFFIX = ".openvino"
-_LAYOUT = 2  # of the archive and of what the network computes: a new number outdates all files
+_LAYOUT = 3  # of the archive and of what the network computes: a new number outdates all files
 
 
 class Exported(NamedTuple):

@@ -18,6 +18,7 @@ from cellcount.counting.decoding import Recipe
 # IceVision hands mmdet's models BGR images, normalised by ImageNet's mean and deviation.
 _MEAN = (0.406, 0.456, 0.485)
 _DEVIATION = (0.225, 0.224, 0.229)
+_COUNTING = ("threshold", "calibration", "by_class", "usual", "tile")  # of a checkpoint's meta
 
 
 class DenseNetwork(nn.Module):
@@ -92,7 +93,7 @@ def recipe(built: DenseNetwork, loaded: dict[str, Any]) -> Recipe:
             "nms": dict(test["nms"]),
             "max_per_img": int(test["max_per_img"]),
         },
-        meta={name: meta[name] for name in ("threshold", "calibration", "tile") if name in meta},
+        meta={name: meta[name] for name in _COUNTING if name in meta},
     )
 
 

@@ -1,0 +1,172 @@
+"""What is usual on the photos that a detector has learned from, and which photos are unlike them.
+
+Each figure of a photo, such as its brightness or the size of its cells, is taken for normal with
+unknown mean and variance. A new photo is unusual if a figure of it lies outside the interval in
+which that of the next photo lies with a probability of 95 %, over all figures together: Student's
+predictive distribution with a conjugate prior on the variance (Gelman et al., Bayesian Data
+Analysis, 3.3; Bonferroni for the number of figures). With few photos the prior says how much photos
+of one look differ: it is the median over six sets of photos.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from cellcount.calibration.intervals import LIKELY, Calibration
+from cellcount.calibration.matching import Prediction
+from cellcount.errors import CellCountError
+from cellcount.labels import voc
+from cellcount.photos.look import look
+from cellcount.photos.reading import photo_size, read_photo
+
+FALSE_ALARMS = 0.02  # of photos like those learned from, that are called unusual
+_PRIOR = 2.0  # photos that the prior counts as
+_SURE = 0.5  # probability of boxes whose size is believed
+
+# What it means to be below and above, and how much photos of one look differ (standard deviation).
+_WORDS = {
+    "brightness": ("it is darker", "it is brighter", 0.1),
+    "contrast": ("it has less contrast", "it has more contrast", 0.22),
+    "sharpness": ("it is blurred", "it is sharper or more noisy", 0.22),
+    "red": ("its colour is another", "its colour is another", 0.013),
+    "blue": ("its colour is another", "its colour is another", 0.01),
+    "size": ("its cells are smaller", "its cells are larger", 0.19),
+    "crowd": ("fewer cells are found", "it is more crowded", 0.46),
+    "doubt": ("its boxes are surer", "more boxes are half-sure", 0.1),
+}
+_HARMLESS = {("doubt", False)}  # surer than usual is no reason for distrust
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Means and standard deviations of figures over ``photos`` photos.
+
+    ``view`` is the longest side, in pixels, of what the detector was shown: of photos by the
+    median, or of their tiles.
+    """
+
+    means: Mapping[str, float]
+    sds: Mapping[str, float]
+    photos: int
+    view: float
+
+    @classmethod
+    def learn(cls, photos: Sequence[Mapping[str, float]], view: float) -> "Usual":
+        """Learn from the figures of each photo; NaN stands for what a photo does not tell."""
+        means, sds = {}, {}
+        for name in _WORDS:
+            values = np.array([one.get(name, np.nan) for one in photos])
+            values = values[np.isfinite(values)]
+            if len(values):
+                means[name] = float(values.mean())
+                sds[name] = float(values.std())
+        return cls(means, sds, len(photos), view)
+
+    def unusual(self, figures: Mapping[str, float]) -> tuple[str, ...]:
+        """Why a photo is unlike those learned from, the strongest reason first; empty if it is not.
+
+        Args:
+            figures: of the photo; NaN stands for what it does not tell.
+        """
+        tested = [name for name in self.means if np.isfinite(figures.get(name, np.nan))]
+        freedom = _PRIOR + self.photos - 1
+        most = student.ppf(1 - FALSE_ALARMS / (2 * max(len(tested), 1)), freedom)
+        reasons: dict[str, float] = {}
+        for name in tested:
+            below, above, prior = _WORDS[name]
+            spread = (_PRIOR * prior**2 + self.photos * self.sds[name] ** 2) / freedom
+            off = (figures[name] - self.means[name]) / np.sqrt(spread * (1 + 1 / self.photos))
+            if abs(off) > most and (name, bool(off > 0)) not in _HARMLESS:
+                word = above if off > 0 else below
+                reasons[word] = max(abs(off), reasons.get(word, 0.0))
+        return tuple(sorted(reasons, key=lambda word: -reasons[word]))
+
+    def misfit(self, figures: Mapping[str, float]) -> float:
+        """How far the size of cells is from the usual one (of its logarithm); inf if unknown."""
+        off = abs(figures.get("size", np.nan) - self.means.get("size", np.nan))
+        return float(off) if np.isfinite(off) else np.inf
+
+    def to_meta(self) -> dict[str, Any]:
+        """Plain numbers, for the meta of a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any]) -> "Usual":
+        """Take what :meth:`to_meta` gave.
+
+        Raises:
+            CellCountError: something is missing or is no number.
+        """
+        try:
+            means, sds = (
+                {name: float(meta[part][name]) for name in _WORDS if name in meta[part]}
+                for part in ("means", "sds")
+            )
+            if set(means) != set(sds):
+                raise ValueError("not the same figures")
+            return cls(means, sds, int(meta["photos"]), float(meta["view"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CellCountError(
+                "What this checkpoint knows about its photos is damaged or of another version. "
+                "Save it again with the last cells of train.ipynb."
+            ) from error
+
+
+def learn_usual(
+    photos: Sequence[Path],
+    found: Sequence[Prediction],
+    calibration: Calibration | None,
+    tile: int | None,
+) -> Usual:
+    """What is usual on labelled photos.
+
+    Args:
+        photos: each with an XML of its name beside it.
+        found: on each, by a detector that has not learned from it; none if that is not known.
+        calibration: of the detector.
+        tile: pixels a side of the tiles that the detector is shown of larger photos.
+    """
+    views, figures = [], []
+    for number, photo in enumerate(photos):
+        labels = voc.read(photo.with_suffix(".xml")).boxes
+        boxes = np.array([(b.xmin, b.ymin, b.xmax, b.ymax) for b in labels]).reshape(-1, 4)
+        size = photo_size(photo)
+        views.append(min(max(size), tile or max(size)))
+        told = figures_of(boxes, np.ones(len(boxes)), size, views[-1])
+        told["doubt"] = np.nan
+        if calibration is not None and found:
+            one = found[number]
+            guess = figures_of(one.boxes, calibration.probability(one.scores), size, views[-1])
+            told["doubt"] = guess["doubt"]
+        figures.append(look(read_photo(photo)) | told)
+    return Usual.learn(figures, float(np.median(views)))
+
+
+def figures_of(
+    boxes: NDArray[np.floating],
+    probability: NDArray[np.floating],
+    size: tuple[int, int],
+    view: float,
+) -> dict[str, float]:
+    """The figures of a photo that its boxes tell.
+
+    Args:
+        boxes: (n, 4), in pixels of the photo.
+        probability: (n,), how likely each is a cell.
+        size: (width, height) of the photo.
+        view: longest side of what the detector is shown of it, in pixels of the photo.
+    """
+    sides = (boxes[:, 2:] - boxes[:, :2]).clip(1)
+    across = 0.5 * np.log(sides.prod(axis=1)) - np.log(view)
+    sure, likely = probability >= _SURE, probability[probability >= LIKELY]
+    cells = likely.sum()
+    return {
+        "size": float(np.median(across[sure])) if sure.any() else np.nan,
+        "crowd": float(np.log((cells + 0.5) * view**2 / (size[0] * size[1]))),
+        "doubt": float((likely * (1 - likely)).sum() / cells) if cells else np.nan,
+    }

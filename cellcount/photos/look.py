@@ -1,0 +1,31 @@
+"""How a photo looks, in a few numbers that a biologist has words for."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import laplace
+
+_SIDE = 256  # pixels of the longest side: photos that differ in size only look alike then
+
+
+def look(pixels: NDArray[np.uint8]) -> dict[str, float]:
+    """Brightness, contrast and sharpness (logarithms), and how red and how blue it is.
+
+    Sharpness is how much neighbouring pixels differ beside how much all do, so it does not depend
+    on the contrast.
+
+    Args:
+        pixels: (height, width, 3), RGB.
+    """
+    image = Image.fromarray(pixels)
+    image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+    small = np.asarray(image, dtype=float) / 255
+    grey = small.mean(axis=2)
+    contrast = grey.std() + 0.004  # the step from one of 256 greys to the next
+    return {
+        "brightness": float(np.log(grey.mean() + 0.004)),
+        "contrast": float(np.log(contrast)),
+        "sharpness": float(np.log(np.abs(laplace(grey)).mean() / contrast + 0.01)),
+        "red": float((small[..., 0] - small[..., 1]).mean()),
+        "blue": float((small[..., 2] - small[..., 1]).mean()),
+    }

@@ -1,0 +1,121 @@
+"""Photos unlike those learned from are told, and counted at the size that fits."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from cellcount.commands import main
+from cellcount.counting.counter import Counter
+from cellcount.labels import voc
+from cellcount.photos.reading import list_photos, read_photo
+from tests.conftest import ROOT
+
+COUNTED = ROOT / "data" / "not_labeled"
+
+
+@pytest.fixture(scope="module")
+def counter():
+    return Counter(ROOT / "models" / "smear.pth")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return Image.fromarray(read_photo(list_photos(COUNTED)[0]))
+
+
+def _labelled(photos):
+    return sum(len(voc.read(COUNTED / "labels" / f"{one.stem}.xml").boxes) for one in photos)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda photo: photo.filter(ImageFilter.GaussianBlur(8)), "blurred"),
+        (lambda photo: photo.point(lambda value: value // 10), "darker"),
+        (lambda photo: photo.point(lambda value: min(255, value * 2 + 60)), "brighter"),
+        (lambda photo: photo.convert("L").convert("RGB"), "colour"),
+        (lambda photo: Image.new("RGB", photo.size), "darker"),
+        (lambda photo: Image.new("RGB", (1, 1), "white"), "brighter"),
+    ],
+)
+def test_spoilt_photo_has_a_reason_and_no_interval(counter, photo, tmp_path, spoil, says):
+    photo.save(tmp_path / "good.png")
+    good = counter.count(tmp_path / "good.png")
+    assert good.trust == "ok" and good.low <= good.n <= good.high
+    spoil(photo).save(tmp_path / "bad.png")
+    bad = counter.count(tmp_path / "bad.png")
+    assert bad.trust == "look" and bad.low is bad.high is None
+    assert any(says in reason for reason in bad.why), bad.why
+    assert "Look at it" in str(bad)
+
+
+@pytest.mark.parametrize("times", [0.5, 2, 4])
+def test_enlarged_and_shrunken_photo_is_counted_as_it_was(counter, photo, tmp_path, times):
+    photo.save(tmp_path / "a.png")
+    resized = photo.resize([round(side * times) for side in photo.size], Image.Resampling.LANCZOS)
+    resized.save(tmp_path / "b.png")
+    before, after = counter.count(tmp_path / "a.png"), counter.count(tmp_path / "b.png")
+    assert after.n == pytest.approx(before.n, rel=0.1)
+
+
+def test_mosaic_is_counted_in_tiles_by_itself(counter, tmp_path):
+    photos = (list_photos(COUNTED) * 2)[:9]
+    width, height = Image.open(photos[0]).size
+    mosaic = Image.new("RGB", (3 * width, 3 * height))
+    for place, one in enumerate(photos):
+        picture = Image.fromarray(read_photo(one)).resize((width, height))
+        mosaic.paste(picture, (place % 3 * width, place // 3 * height))
+    mosaic.save(tmp_path / "mosaic.png")
+    assert counter.count(tmp_path / "mosaic.png").n == pytest.approx(_labelled(photos), rel=0.1)
+
+
+def test_table_and_command_line_name_the_odd_photo(tmp_path, photo, capsys):
+    photo.save(tmp_path / "a.png")
+    photo.point(lambda value: value // 10).save(tmp_path / "b.png")
+    table = tmp_path / "counts.csv"
+    model = str(ROOT / "models" / "smear.pth")
+    files = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    assert main.main(["count", model, *files, "--out", str(table)]) == 0
+    with table.open(newline="", encoding="utf-8") as file:
+        good, odd = csv.DictReader(file)
+    assert (good["trust"], good["why"], odd["trust"], odd["low"]) == ("ok", "", "look", "")
+    assert "darker" in odd["why"]
+    assert "1 of 2 photos are unlike" in capsys.readouterr().out
+
+
+def test_calibrate_fits_a_detector_to_photos_it_has_not_learned_from(tmp_path, capsys):
+    """The detector of any cell, which has not seen this look, on three labelled photos of it."""
+    three = tmp_path / "three"
+    three.mkdir()
+    labelled = list_photos(ROOT / "data" / "labeled")
+    for one in labelled[:3]:
+        shutil.copy(one, three)
+        shutil.copy(one.with_suffix(".xml"), three)
+    model, out = ROOT / "models" / "cells.pth", tmp_path / "mine.pth"
+    before = model.read_bytes()
+    assert main.main(["calibrate", str(model), str(three), "--out", str(out)]) == 0
+    assert "counts photos like these" in capsys.readouterr().out
+    assert model.read_bytes() == before
+    mine, shipped = Counter(out), Counter(model)
+    truth = [len(voc.read(one.with_suffix(".xml")).boxes) for one in labelled[3:]]
+    off = [
+        sum(abs(one.count(photo).n - n) for photo, n in zip(labelled[3:], truth, strict=True))
+        for one in (mine, shipped)
+    ]
+    assert off[0] < 0.7 * off[1]
+    counts = [mine.count(photo) for photo in labelled[3:]]
+    assert np.mean([one.trust == "ok" for one in counts]) > 0.8
+    known = [(one, n) for one, n in zip(counts, truth, strict=True) if one.low is not None]
+    assert np.mean([one.low <= n <= one.high for one, n in known]) > 0.8
+
+
+def test_detector_that_does_not_see_the_cells_is_not_calibrated(tmp_path, capsys):
+    labelled = str(ROOT / "data" / "labeled")
+    model = str(ROOT / "models" / "rendered.pth")
+    out = tmp_path / "mine.pth"
+    assert main.main(["calibrate", model, labelled, "--out", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert "Train one" in said and not out.exists()
