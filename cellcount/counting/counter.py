@@ -56,7 +56,7 @@ class Counter:
     def __init__(
         self, checkpoint: str | Path, threshold: float | None = None, engine: str = "auto"
     ) -> None:
-        self._engine = engines.load(checkpoint, engine)
+        self._checkpoint, self._engine = checkpoint, engines.load(checkpoint, engine)
         meta = self._engine.meta
         if threshold is None and "threshold" not in meta:
             raise CellCountError(
@@ -101,6 +101,21 @@ class Counter:
                 f"{', '.join(self.classes)}."
             )
         self._groups = groups
+
+    def calibrate(self, folder: str | Path, out: str | Path) -> "Counter":
+        """A counter for photos like some labelled ones: :func:`recalibration.recalibrate`.
+
+        Args:
+            folder: labelled photos that the detector has not learned from.
+            out: checkpoint to write.
+
+        Raises:
+            CellCountError: no cell is labelled, or the detector does not see them.
+        """
+        from cellcount.counting.recalibration import recalibrate
+
+        recalibrate(self._checkpoint, folder, out)
+        return Counter(out)
 
     def find(
         self,

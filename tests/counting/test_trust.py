@@ -99,7 +99,9 @@ def test_calibrate_fits_a_detector_to_photos_it_has_not_learned_from(tmp_path, c
     assert main.main(["calibrate", str(model), str(three), "--out", str(out)]) == 0
     assert "counts photos like these" in capsys.readouterr().out
     assert model.read_bytes() == before
-    mine, shipped = Counter(out), Counter(model)
+    shipped = Counter(model)
+    mine = shipped.calibrate(three, tmp_path / "again.pth")
+    assert mine.calibration == Counter(out).calibration
     truth = [len(voc.read(one.with_suffix(".xml")).boxes) for one in labelled[3:]]
     off = [
         sum(abs(one.count(photo).n - n) for photo, n in zip(labelled[3:], truth, strict=True))
