@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cellcount.calibration.accuracy import count_accuracy, curve
 from cellcount.calibration.matching import Prediction, match
-from cellcount.counting.count import Count, Number
+from cellcount.counting.count import Count
 from cellcount.judging.evaluation import Confusion
 from cellcount.photos.reading import pixels_of
 
@@ -45,8 +45,8 @@ def draw_count(
         boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
         return _draw(photo, [(boxes, CELL)], [(_cells(len(boxes)), "white")], longest)
     count, drawn = boxes, []
-    number = str(Number(count.n, count.low, count.high))
-    words = [(_cells(number if count.low is not None else count.n), "white")]
+    interval = "" if count.low is None else f" ({count.low} to {count.high})"
+    words = [(_cells(count.n) + interval, "white")]
     colours = chain(CLASSES, repeat(OTHERS))
     for (name, some), colour in zip(count.drawn.items(), colours, strict=False):
         drawn.append((some, colour))
@@ -59,7 +59,7 @@ def draw_count(
     return _draw(photo, drawn, words, longest)
 
 
-def _cells(n: int | str) -> str:
+def _cells(n: int) -> str:
     return "1 cell" if n == 1 else f"{n} cells"
 
 
@@ -114,7 +114,7 @@ def _draw(
     for boxes, colour in drawn:
         for box in np.asarray(boxes, dtype=float).reshape(-1, 4) * scale:
             draw.rectangle(tuple(box), outline=colour, width=line)
-    font = ImageFont.load_default(size=max(16, max(picture.size) // (16 * len(words) ** 0.5)))
+    font = ImageFont.load_default(size=max(12, max(picture.size) // (16 * len(words) ** 0.5)))
     margin = max(picture.size) // 60
     top = 2 * margin
     for text, colour in words:
