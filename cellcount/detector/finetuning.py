@@ -131,7 +131,7 @@ def learn_all(
             kept.mkdir(parents=True, exist_ok=True)
             (kept / "steps").write_text(str(recipe.steps))
         less = replace(recipe, steps=round(recipe.steps * _SHARE))
-        print(f"{recipe} This takes {minutes:g} minutes at most.")
+        print(f"{recipe} It takes {minutes:g} min at most.")
         judges, their_folds, theirs = shown, folds, less
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
             quarters = cut_in_quarters(photos[0], scratch / "quarters")
