@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     wanted = [
         (folder, photos, seed)
         for photos in options.photos
+        if photos or not options.alone
         for seed in range(options.seeds if photos else 1)
         for folder in options.folders
     ]
@@ -99,7 +100,6 @@ def measure(
         "width": None if result.width is None else round(result.width, 1),
         "covered": result.covered,
         "judged": result.with_interval,
-        "flagged": sum(bool(one.why) for one in result.photos),
         "seconds": round(seconds),
         "start": recipe.head_start.name if recipe and recipe.head_start else None,
         "recipe": said.splitlines()[-1:],

@@ -22,11 +22,15 @@ class Share(NamedTuple):
 
     def __str__(self) -> str:
         """The share in percent, as 8 % (5 to 12 %)."""
+        if np.isnan(self.value):
+            return "unknown, for no cell was counted"
         return f"{100 * self.value:.0f} % ({100 * self.low:.0f} to {100 * self.high:.0f} %)"
 
 
 def learn_by_class(found: Sequence[Prediction]) -> dict[str, Calibration]:
-    """A calibration of each class with enough labels; the others are counted with that of all.
+    """A calibration of each class with enough labels that is found well enough.
+
+    The others are to be counted with that of all cells.
 
     A box on a cell of another class is a false alarm here, and a cell that was found as another
     class is a missed one: what classes are taken for each other is part of what is learned.

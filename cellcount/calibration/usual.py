@@ -2,7 +2,7 @@
 
 Each figure of a photo, such as its brightness or the size of its cells, is taken for normal with
 unknown mean and variance. A new photo is unusual if a figure of it lies outside the interval in
-which that of the next photo lies with a probability of 95 %, over all figures together: Student's
+which that of the next photo lies with a probability of 98 %, over all figures together: Student's
 predictive distribution with a conjugate prior on the variance (Gelman et al., Bayesian Data
 Analysis, 3.3; Bonferroni for the number of figures). With few photos the prior says how much photos
 of one look differ: it is the median over six sets of photos.
@@ -37,14 +37,13 @@ _WORDS = {
     "blue": ("its colour is another", "its colour is another", 0.01),
     "size": ("its cells are smaller", "its cells are larger", 0.19),
     "crowd": ("fewer cells are found", "it is more crowded", 0.46),
-    "doubt": ("its boxes are surer", "more boxes are half-sure", 0.1),
+    "doubt": ("", "more boxes are half-sure", 0.1),  # surer than usual is no reason for distrust
 }
-_HARMLESS = {("doubt", False)}  # surer than usual is no reason for distrust
 
 
 @dataclass(frozen=True)
 class Usual:
-    """Means and standard deviations of figures over ``photos`` photos.
+    """Means and standard deviations of figures, each over so many ``photos`` as tell it.
 
     ``view`` is the longest side, in pixels, of what the detector was shown: of photos by the
     median, or of their tiles.
@@ -52,20 +51,21 @@ class Usual:
 
     means: Mapping[str, float]
     sds: Mapping[str, float]
-    photos: int
+    photos: Mapping[str, int]
     view: float
 
     @classmethod
     def learn(cls, photos: Sequence[Mapping[str, float]], view: float) -> "Usual":
         """Learn from the figures of each photo; NaN stands for what a photo does not tell."""
-        means, sds = {}, {}
+        means, sds, numbers = {}, {}, {}
         for name in _WORDS:
             values = np.array([one.get(name, np.nan) for one in photos])
             values = values[np.isfinite(values)]
             if len(values):
                 means[name] = float(values.mean())
                 sds[name] = float(values.std())
-        return cls(means, sds, len(photos), view)
+                numbers[name] = len(values)
+        return cls(means, sds, numbers, view)
 
     def unusual(self, figures: Mapping[str, float]) -> tuple[str, ...]:
         """Why a photo is unlike those learned from, the strongest reason first; empty if it is not.
@@ -74,16 +74,16 @@ class Usual:
             figures: of the photo; NaN stands for what it does not tell.
         """
         tested = [name for name in self.means if np.isfinite(figures.get(name, np.nan))]
-        freedom = _PRIOR + self.photos - 1
-        most = student.ppf(1 - FALSE_ALARMS / (2 * max(len(tested), 1)), freedom)
         reasons: dict[str, float] = {}
         for name in tested:
             below, above, prior = _WORDS[name]
-            spread = (_PRIOR * prior**2 + self.photos * self.sds[name] ** 2) / freedom
-            off = (figures[name] - self.means[name]) / np.sqrt(spread * (1 + 1 / self.photos))
-            if abs(off) > most and (name, bool(off > 0)) not in _HARMLESS:
-                word = above if off > 0 else below
-                reasons[word] = max(abs(off), reasons.get(word, 0.0))
+            photos = self.photos[name]
+            freedom = _PRIOR + photos - 1
+            most = student.ppf(1 - FALSE_ALARMS / (2 * len(tested)), freedom)
+            spread = (_PRIOR * prior**2 + photos * self.sds[name] ** 2) / freedom
+            off = (figures[name] - self.means[name]) / np.sqrt(spread * (1 + 1 / photos))
+            if abs(off) > most and (word := above if off > 0 else below):
+                reasons[word] = max(abs(off) / most, reasons.get(word, 0.0))
         return tuple(sorted(reasons, key=lambda word: -reasons[word]))
 
     def misfit(self, figures: Mapping[str, float]) -> float:
@@ -103,14 +103,13 @@ class Usual:
             CellCountError: something is missing or is no number.
         """
         try:
-            means, sds = (
-                {name: float(meta[part][name]) for name in _WORDS if name in meta[part]}
-                for part in ("means", "sds")
-            )
-            if set(means) != set(sds):
-                raise ValueError("not the same figures")
-            return cls(means, sds, int(meta["photos"]), float(meta["view"]))
-        except (KeyError, TypeError, ValueError) as error:
+            means = {name: float(value) for name, value in meta["means"].items()}
+            sds = {name: float(meta["sds"][name]) for name in means}
+            photos = {name: int(meta["photos"][name]) for name in means}
+            if not means.keys() <= _WORDS.keys():
+                raise ValueError("unknown figures")
+            return cls(means, sds, photos, float(meta["view"]))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CellCountError(
                 "What this checkpoint knows about its photos is damaged or of another version. "
                 "Save it again with the last cells of train.ipynb."
@@ -143,7 +142,7 @@ def learn_usual(
             one = found[number]
             guess = figures_of(one.boxes, calibration.probability(one.scores), size, views[-1])
             told["doubt"] = guess["doubt"]
-        figures.append(look(read_photo(photo)) | told)
+        figures.append(look(read_photo(photo), tile) | told)
     return Usual.learn(figures, float(np.median(views)))
 
 

@@ -86,7 +86,7 @@ def _count(options: argparse.Namespace) -> None:
             "have no interval: the table says why. Look at them before you trust their counts."
         )
     for name in counts[0].by_class if counts else ():
-        print(f"{name} are {counter.share(name, counts)} of all cells on these photos.")
+        print(f"{name}, of the cells counted: {counter.share(name, counts)}")
     print(f"The table is {options.out}.")
 
 
@@ -105,10 +105,12 @@ def groups(
     """
     made = {name: [name] for name in known}
     for text in merge:
-        name, equals, parts = text.partition("=")
+        name, equals, parts = (part.strip() for part in text.partition("="))
         if not name or not equals:
             raise CellCountError(f'--merge {text} says no name: write it as "live=Living+Cell".')
         some = _parted(parts, "+", known)
+        if name in made and name not in some:
+            raise CellCountError(f"There is a class {name!r} already: choose another name.")
         made = {other: own for other, own in made.items() if other not in some} | {name: some}
     kept = [name for text in classes for name in _parted(text, ",", made)]
     return {name: made[name] for name in kept} if kept else made
@@ -123,13 +125,17 @@ def _parted(text: str, sign: str, known: Collection[str]) -> list[str]:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from cellcount.counting.recalibration import recalibrate
+    from cellcount.counting.counter import Counter
 
-    learned = recalibrate(options.model, options.folder, options.out)
-    print(
-        f"{options.out} counts photos like these: {learned.accuracy.share_off:.0f} % off, each "
-        "counted by what the others taught."
-    )
+    # With any threshold, a model that has learned nothing about counting can be calibrated too.
+    counter = Counter(options.model, threshold=0.5).calibrate(options.folder, options.out)
+    learned = counter.calibration
+    assert learned is not None
+    if len(learned.labelled) > 1:
+        off = f"{learned.accuracy.share_off:.0f} % off, each counted by what the others taught"
+    else:
+        off = "label two more, and their interval will be narrower"
+    print(f"{options.out} counts photos like these: {off}.")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -18,10 +18,12 @@ from cellcount.counting import engines
 from cellcount.counting.count import Count, Number
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
+from cellcount.counting.recalibration import recalibrate
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
 from cellcount.photos.look import look
 from cellcount.photos.reading import PhotoError, pixels_of
+from cellcount.photos.tiles import SMALLEST
 
 
 class Counter:
@@ -72,7 +74,7 @@ class Counter:
             name: Calibration.from_meta(stored[name]) if name in stored else self.calibration
             for name in self.classes
         }
-        self.usual = Usual.from_meta(meta["usual"]) if learned and "usual" in meta else None
+        self.usual = Usual.from_meta(meta["usual"]) if "usual" in meta else None
         self._groups: Mapping[str, Sequence[str]] | None = None
 
     @property
@@ -92,18 +94,24 @@ class Counter:
             groups: the detector's classes of each group, by its name.
 
         Raises:
-            CellCountError: the detector knows no such class.
+            CellCountError: the detector knows no such class, or one is named twice.
         """
-        unknown = {name for some in groups.values() for name in some} - {*self.classes}
+        if len(self.classes) < 2:
+            raise CellCountError("This detector knows one class only: there is none to choose.")
+        named = [name for some in groups.values() for name in some]
+        unknown = {*named} - {*self.classes}
         if unknown:
             raise CellCountError(
                 f"This detector knows no class {min(unknown)!r}; it knows: "
                 f"{', '.join(self.classes)}."
             )
+        for name in named:
+            if named.count(name) > 1:
+                raise CellCountError(f"The class {name!r} would be counted twice: name it once.")
         self._groups = groups
 
     def calibrate(self, folder: str | Path, out: str | Path) -> "Counter":
-        """A counter for photos like some labelled ones: :func:`recalibration.recalibrate`.
+        """A counter for photos like some labelled ones: :func:`recalibrate`, which takes seconds.
 
         Args:
             folder: labelled photos that the detector has not learned from.
@@ -112,10 +120,10 @@ class Counter:
         Raises:
             CellCountError: no cell is labelled, or the detector does not see them.
         """
-        from cellcount.counting.recalibration import recalibrate
-
-        recalibrate(self._checkpoint, folder, out)
-        return Counter(out)
+        recalibrate(
+            self._checkpoint, folder, out, find=self.find, classes=self.classes, tile=self.tile
+        )
+        return Counter(out, engine=self.engine)
 
     def find(
         self,
@@ -134,8 +142,7 @@ class Counter:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
-        engine = self._on_tiles(tile)
-        return engine.find(engine.prepare(pixels_of(photo)), threshold)
+        return self._find(self._see(self._on_tiles(tile), photo, tile), threshold)[0]
 
     def count(self, photo: str | Path, tile: int | None = None) -> Count:
         """Count the cells on one photo.
@@ -189,7 +196,7 @@ class Counter:
         with _writable(Path(table)) as file:
             rows = csv.writer(file)
             rows.writerow(["photo", "count", "low", "high", *self._columns(), "trust", "why"])
-            # Of photos so large that they need tiles, only one is in memory.
+            # Of photos that are to be cut into tiles, only one is in memory.
             see = partial(self._see, engine, tile=tile)
             each = _in_turn(listed, see) if engine is not self._engine else _read_ahead(listed, see)
             for photo, seen in tqdm(each, total=len(listed), unit="photo", leave=False):
@@ -204,7 +211,9 @@ class Counter:
         return counts
 
     def share(self, name: str, counts: Sequence[Count]) -> Share:
-        """The share of a class among the cells of photos, taken together.
+        """The share of a class among the cells counted on photos, taken together.
+
+        Photos that are unlike those learned from are left out, unless all are.
 
         Args:
             name: of the class, or of a group.
@@ -217,9 +226,10 @@ class Counter:
             raise CellCountError(
                 f"No class {name!r} was counted, among others: only of several there are shares."
             )
-        mine = [one.by_class[name] for one in counts]
-        others = [each for one in counts for kind, each in one.by_class.items() if kind != name]
-        return share(*([_known(each) for each in some] for some in (mine, others)))
+        some = [one for one in counts if not one.why] or counts
+        mine = [one.by_class[name] for one in some]
+        others = [each for one in some for kind, each in one.by_class.items() if kind != name]
+        return share(*([_known(each) for each in part] for part in (mine, others)))
 
     def _columns(self) -> list[str]:
         names = self._groups or (self.classes if len(self.classes) > 1 else [])
@@ -229,38 +239,48 @@ class Counter:
         side = self.tile if tile is None else tile
         return self._engine if side is None else TiledEngine(self._engine, side)
 
-    def _see(self, engine: engines.Engine, photo: str | Path, tile: int | None = None) -> "_Seen":
+    def _see(
+        self,
+        engine: engines.Engine,
+        photo: str | Path | NDArray[np.uint8],
+        tile: int | None = None,
+    ) -> "_Seen":
         """Read a photo, and see what it looks like, also in tiles if it is a large one."""
         pixels = pixels_of(photo)
         height, width = pixels.shape[:2]
         size, view = (width, height), float(min(max(width, height), tile or self.tile or np.inf))
         if self.usual is None:
             return _Seen(size, [_View(engine, engine.prepare(pixels), view, {})])
-        views = [_View(engine, engine.prepare(pixels), view, look(_middle(pixels, tile)))]
-        usual = round(self.usual.view)
+        views = [_View(engine, engine.prepare(pixels), view, look(pixels, tile or self.tile))]
+        usual = max(SMALLEST, round(self.usual.view))
         if engine is self._engine and max(size) >= _LARGE * usual and not np.ptp(engine.img_size):
             tiled = TiledEngine(engine, usual)
-            views.append(
-                _View(tiled, tiled.prepare(pixels), float(usual), look(_middle(pixels, usual)))
-            )
+            views.append(_View(tiled, tiled.prepare(pixels), float(usual), look(pixels, usual)))
         return _Seen(size, views)
 
     def _count(self, photo: str | Path, seen: "_Seen") -> tuple[Detections, Count]:
-        known = self.usual
+        found, why = self._find(seen, min(LEAST_SCORE, self.threshold))
+        count = self._weigh(photo, found)
+        return found, count if why is None else count.flagged(why)
+
+    def _find(self, seen: "_Seen", threshold: float) -> tuple[Detections, tuple[str, ...] | None]:
+        """What the way of looking finds that suits the photo best, and what is unusual about it."""
+        known, weigh = self.usual, self.calibration
         ways: list[tuple[bool, float, int, tuple[str, ...], Detections]] = []
         for view in seen.views:
-            found = view.engine.find(view.prepared, min(LEAST_SCORE, self.threshold))
+            found = view.engine.find(view.prepared, threshold)
             if known is None:
-                return found, self._weigh(photo, found)
-            weigh = self.calibration
+                return found, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
             figures = view.look | figures_of(found.boxes, sure, seen.size, view.side)
+            if weigh is None:
+                figures["doubt"] = np.nan
             why = known.unusual(figures)
             ways.append((bool(why), known.misfit(figures), len(ways), why, found))
             if not why:
                 break
         *_, why, found = min(ways)
-        return found, self._weigh(photo, found).flagged(why)
+        return found, why
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:
@@ -293,14 +313,6 @@ class _Seen(NamedTuple):
 
 
 _LARGE = 1.5  # times as large as the photos learned from: such photos are looked at in tiles too
-
-
-def _middle(pixels: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
-    """The square of that side in the middle of a photo (height, width, 3)."""
-    if side is None:
-        return pixels
-    top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
-    return pixels[top : top + side, left : left + side]
 
 
 _OF = ("low", "high", "%")

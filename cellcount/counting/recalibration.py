@@ -1,5 +1,6 @@
 """A detector made to count the reader's own photos without training: only its scale is learned."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,22 @@ from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import beside_labels, match
 from cellcount.calibration.usual import learn_usual
-from cellcount.counting.counter import Counter
+from cellcount.counting.detections import Detections
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.errors import CellCountError
 from cellcount.files import replacing
 from cellcount.labels.confirmed import labelled_photos
 
 
-def recalibrate(checkpoint: str | Path, folder: str | Path, out: str | Path) -> Calibration:
+def recalibrate(
+    checkpoint: str | Path,
+    folder: str | Path,
+    out: str | Path,
+    *,
+    find: Callable[[Path], Detections],
+    classes: Sequence[str],
+    tile: int | None,
+) -> None:
     """Write a checkpoint that counts photos like some labelled ones, which takes seconds.
 
     Threshold, calibration, interval and what photos look like are learned from what the detector
@@ -26,9 +35,9 @@ def recalibrate(checkpoint: str | Path, folder: str | Path, out: str | Path) -> 
         checkpoint: written by a training; it is left as it is.
         folder: labelled photos, three or more for an interval of use.
         out: checkpoint to write.
-
-    Returns:
-        What was learned.
+        find: finds the detector's boxes on a photo, also the unlikely ones.
+        classes: the kinds of cells that the detector tells apart.
+        tile: pixels a side of the tiles that it is shown of larger photos.
 
     Raises:
         CellCountError: no cell is labelled, the detector finds none of them, or a file cannot be
@@ -36,12 +45,17 @@ def recalibrate(checkpoint: str | Path, folder: str | Path, out: str | Path) -> 
     """
     import torch
 
+    checkpoint, out = Path(checkpoint), Path(out)
+    if checkpoint.resolve() == out.resolve():
+        raise CellCountError(
+            f"{out} would be replaced: choose another name for what is calibrated."
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
     photos = labelled_photos(folder, tell=True)
-    counter = Counter(checkpoint, threshold=0.5, engine="torch")  # whatever it has learned so far
-    names = np.array(counter.classes, dtype=str)
+    names = np.array(classes, dtype=str)
     found = []
     for photo in tqdm(photos, unit="photo", leave=False):
-        boxes, scores, labels = counter.find(photo)
+        boxes, scores, labels = find(photo)
         kinds = names[labels - 1] if len(names) > 1 else None
         found.append(beside_labels(photo, boxes, scores, kinds))
     calibration = Calibration.learn([match(one.classless) for one in found])
@@ -51,11 +65,10 @@ def recalibrate(checkpoint: str | Path, folder: str | Path, out: str | Path) -> 
             f"{calibration.accuracy.share_off:.0f} % wrong even so. Train one: cellcount train "
             f"{folder}"
         )
-    usual = learn_usual(photos, found, calibration, counter.tile)
+    usual = learn_usual(photos, found, calibration, tile)
     stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
     kept = {name: value for name, value in stored["meta"].items() if name != "by_class"}
-    learned = checkpoint_meta(calibration, counter.tile, learn_by_class(found), usual)
+    learned = checkpoint_meta(calibration, tile, learn_by_class(found), usual)
     stored["meta"] = kept | learned
-    with replacing(Path(out)) as beside:
+    with replacing(out) as beside:
         torch.save(stored, beside)
-    return calibration

@@ -131,7 +131,7 @@ def learn_all(
             kept.mkdir(parents=True, exist_ok=True)
             (kept / "steps").write_text(str(recipe.steps))
         less = replace(recipe, steps=round(recipe.steps * _SHARE))
-        print(f"{recipe} It takes {minutes:g} min at most.")
+        print(f"{recipe} It takes about {minutes:g} min at most.")
         judges, their_folds, theirs = shown, folds, less
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
             quarters = cut_in_quarters(photos[0], scratch / "quarters")
@@ -148,8 +148,9 @@ def learn_all(
     calibration = _calibrated(found, len(photos))
     by_class = learn_by_class(found) if len(photos) > 1 else {}
     kinds = class_map.get_classes()[1:]
-    if calibration is not None and len(kinds) > 1 and (few := sorted({*kinds} - {*by_class})):
-        print(f"Too few labels to calibrate {', '.join(few)}: counted as sure as all cells are.")
+    few = sorted({*kinds} - {*by_class}) if len(kinds) > 1 else []
+    if few and calibration is not None and calibration.explains:
+        print(f"Too few or too badly found to be calibrated alone: {', '.join(few)}. Label more.")
     usual = learn_usual(photos, found if len(photos) > 1 else [], calibration, recipe.tile)
     return Trained(model, calibration, class_map, recipe, by_class, usual)
 

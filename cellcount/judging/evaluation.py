@@ -78,14 +78,12 @@ class PhotoResult:
             "false alarms": self.boxes - self.matched,
             "misses": self.labelled - self.matched,
         }
-        if self.interval is not None or self.why:
-            low, high = self.interval or ("", "")
-            row |= {"low": low, "high": high}
+        if self.interval is not None:
+            row |= {"low": self.interval[0], "high": self.interval[1]}
         for name, (labelled, number) in self.by_class.items():
             row |= {f"labelled {name}": labelled, f"predicted {name}": number.n}
-            if self.why or (number.low is not None and number.high is not None):
-                low, high = ("" if end is None else end for end in number[1:])
-                row |= {f"{name} low": low, f"{name} high": high}
+            if number.low is not None and number.high is not None:
+                row |= {f"{name} low": number.low, f"{name} high": number.high}
         if self.why is not None:
             row["look"] = ", ".join(self.why)
         return row
@@ -96,8 +94,8 @@ class ClassResult(NamedTuple):
 
     ``off`` is the sum of all absolute errors of its counts in percent of its labels; ``share`` and
     ``labelled_share`` are its part of all cells as counted and as labelled, from 0 to 1. What is
-    not defined for lack of labels or boxes is NaN. ``covered`` is on how many photos its labelled
-    number lies in the interval.
+    not defined for lack of labels or boxes is NaN. On ``covered`` of the ``with_interval`` photos
+    its labelled number lies in the interval.
     """
 
     ap50: float
@@ -106,6 +104,7 @@ class ClassResult(NamedTuple):
     off: float
     labelled_share: float
     share: float
+    with_interval: int
     covered: int | None
 
 
@@ -154,7 +153,7 @@ class Evaluation:
     confusion: Confusion | None
 
     def rows(self) -> list[dict[str, str | int]]:
-        """A row for each photo; all have the same columns."""
+        """A row for each photo; one that is flagged may lack intervals."""
         return [photo.row() for photo in self.photos]
 
     def summary(self) -> dict[str, float]:
@@ -165,7 +164,11 @@ class Evaluation:
         figures = {name: getattr(self, name) for name in names}
         figures |= {**parts, "limit_low": low, "limit_high": high}
         if self.covered is not None and self.width is not None:
-            figures |= {"covered": self.covered, "width": self.width}
+            figures |= {
+                "covered": self.covered,
+                "with_interval": self.with_interval,
+                "width": self.width,
+            }
         for name, one in self.by_class.items():
             values = one._asdict().items()
             figures |= {f"{name} {what}": value for what, value in values if value is not None}
@@ -274,6 +277,7 @@ def _class_result(
         off=100 * off / labelled if labelled else np.nan,
         labelled_share=labelled / every,
         share=predicted / counted if counted else np.nan,
+        with_interval=len(inside),
         covered=sum(inside) if inside else None,
     )
 

@@ -152,21 +152,22 @@ def threshold_dial(
 def predicted_against_labelled(
     labelled: Sequence[int],
     predicted: Sequence[int],
-    intervals: Sequence[tuple[int, int]] | None = None,
+    intervals: Sequence[tuple[int, int] | None] | None = None,
 ) -> Figure:
     """Plot each photo's predicted count over its labelled count; the diagonal is perfection.
 
     Args:
         labelled: for each photo.
         predicted: for each photo.
-        intervals: low and high of each predicted count, drawn as bars.
+        intervals: low and high of each predicted count, drawn as bars; None where it has none.
     """
     figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
-    ends = np.array(intervals if intervals else np.empty((0, 2)))
-    most = 1.08 * max([*labelled, *predicted, *ends.ravel(), 1])
+    pairs = zip(labelled, intervals or [None] * len(labelled), strict=True)
+    bars = [(cells, *ends) for cells, ends in pairs if ends is not None]
+    most = 1.08 * max([*labelled, *predicted, *(high for *_, high in bars), 1])
     axes.plot([0, most], [0, most], color="0.7", zorder=0)
-    if len(ends):
-        axes.vlines(labelled, ends[:, 0], ends[:, 1], color=CELL, zorder=1)
+    if bars:
+        axes.vlines(*zip(*bars, strict=True), color=CELL, zorder=1)
     axes.scatter(labelled, predicted, color=CELL, edgecolor="black", zorder=2)
     axes.set(xlim=(0, most), ylim=(0, most), aspect="equal")
     axes.set(xlabel="cells labelled by a person", ylabel="cells found by the model")

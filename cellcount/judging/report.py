@@ -59,14 +59,14 @@ def judged(counter: Counter, photos: Sequence[Path]) -> tuple[Evaluation, list[P
 def _known(counter: Counter, photos: Sequence[Path]) -> bool:
     """Whether a detector knows a class of those labelled; those that it does not know are said."""
     labelled = {box.label for photo in photos for box in voc.read(photo.with_suffix(".xml")).boxes}
-    if not labelled & {*counter.classes}:
+    if labelled and not labelled & {*counter.classes}:
         print(
             f"None of the labelled classes ({', '.join(sorted(labelled))}) is one that the model "
             f"knows ({', '.join(counter.classes)}): it is judged without classes."
         )
         return False
     for name in sorted(labelled - {*counter.classes}):
-        print(f"The model does not know the class {name}: its cells are judged in the total only.")
+        print(f"The model does not know the class {name}: each of its cells counts as missed.")
     return True
 
 
@@ -107,7 +107,7 @@ def write(
     out.mkdir(parents=True, exist_ok=True)
     rows = result.rows()
     with (out / "photos.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(rows[0]))
+        table = csv.DictWriter(file, _columns(rows), restval="")
         table.writeheader()
         table.writerows(rows)
     with (out / "summary.csv").open("w", newline="", encoding="utf-8") as file:
@@ -121,9 +121,9 @@ def write(
         plots.confusion(result.confusion).savefig(out / "confusion.png", dpi=150)
     labelled = [one.labelled for one in result.photos]
     counted = [one.predicted for one in result.photos]
-    intervals = [one.interval for one in result.photos if one.interval is not None]
+    intervals = [one.interval for one in result.photos]
     for name, figure in (
-        ("counts", plots.predicted_against_labelled(labelled, counted, intervals or None)),
+        ("counts", plots.predicted_against_labelled(labelled, counted, intervals)),
         ("bland_altman", plots.bland_altman(labelled, counted)),
         ("f1", plots.f1_against_threshold(predicted, result.iou)),
     ):
@@ -136,10 +136,13 @@ def write(
 def tell(result: Evaluation) -> None:
     """Print the table of photos and the figures over all of them."""
     rows = result.rows()
-    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
+    widths = {
+        name: max(len(name), *(len(str(row.get(name, ""))) for row in rows))
+        for name in _columns(rows)
+    }
     print("  ".join(name.ljust(width) for name, width in widths.items()))
     for row in rows:
-        print("  ".join(str(row[name]).rjust(width) for name, width in widths.items()))
+        print("  ".join(str(row.get(name, "")).rjust(width) for name, width in widths.items()))
     counts = result.counts
     print(
         f"\nBoxes, matched at IoU {result.iou}: precision {result.precision:.2f}, "
@@ -160,14 +163,23 @@ def tell(result: Evaluation) -> None:
             f"Intervals: {result.covered} of {result.with_interval} hold the labelled count; their "
             f"median width is {result.width:.0f} % of the count"
         )
-    for odd, which in ((True, "to look at"), (False, "others")):
-        some = [one for one in result.photos if one.why is not None and bool(one.why) == odd]
-        if some and (cells := sum(one.labelled for one in some)):
+    if any(one.why for one in result.photos):
+        for odd, which in ((False, "like"), (True, "unlike")):
+            some = [one for one in result.photos if bool(one.why) == odd]
+            cells = sum(one.labelled for one in some)
             wrong = sum(abs(one.predicted - one.labelled) for one in some)
-            print(f"Photos {which}: {len(some)}, counts {100 * wrong / cells:.1f} % off")
+            off = f", counts {100 * wrong / cells:.1f} % off" if cells else ""
+            print(f"Photos {which} those that the model has learned from: {len(some)}{off}")
     for name, one in result.by_class.items():
-        print(
-            f"{name}: {one.labelled} labelled, {one.predicted} counted, {one.off:.1f} % off; AP50 "
-            f"{one.ap50:.2f}; share {100 * one.share:.1f} %, "
-            f"{100 * (one.share - one.labelled_share):+.1f} points off"
-        )
+        told = f"{name}: {one.labelled} labelled, {one.predicted} counted"
+        if one.labelled:
+            told += f", {one.off:.1f} % off; AP50 {one.ap50:.2f}"
+        if not np.isnan(one.share):
+            points = 100 * (one.share - one.labelled_share)
+            told += f"; share {100 * one.share:.1f} %, {points:+.1f} points off"
+        print(told)
+
+
+def _columns(rows: Sequence[dict[str, str | int]]) -> list[str]:
+    """The columns that any row has."""
+    return list(dict.fromkeys(name for row in rows for name in row))

@@ -40,7 +40,7 @@ class Prelabelled:
 
 
 def draw(counter: Counter, photo: str | Path | NDArray[np.uint8]) -> Drawn:
-    """The boxes that ``counter.count`` would count on a photo.
+    """The surest boxes of a photo, as many as ``counter.count`` counts.
 
     Raises:
         PhotoError: the photo cannot be read.

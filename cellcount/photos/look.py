@@ -8,7 +8,7 @@ from scipy.ndimage import laplace
 _SIDE = 256  # pixels of the longest side: photos that differ in size only look alike then
 
 
-def look(pixels: NDArray[np.uint8]) -> dict[str, float]:
+def look(pixels: NDArray[np.uint8], side: int | None = None) -> dict[str, float]:
     """Brightness, contrast and sharpness (logarithms), and how red and how blue it is.
 
     Sharpness is how much neighbouring pixels differ beside how much all do, so it does not depend
@@ -16,7 +16,11 @@ def look(pixels: NDArray[np.uint8]) -> dict[str, float]:
 
     Args:
         pixels: (height, width, 3), RGB.
+        side: look only at the square of that side in the middle.
     """
+    if side is not None:
+        top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
+        pixels = pixels[top : top + side, left : left + side]
     image = Image.fromarray(pixels)
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
     small = np.asarray(image, dtype=float) / 255

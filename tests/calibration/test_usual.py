@@ -60,6 +60,14 @@ def test_what_a_photo_does_not_tell_is_no_reason():
     rng = np.random.default_rng(0)
     usual = Usual.learn([{**a_photo(rng), "doubt": np.nan} for _ in range(3)], 256)
     assert "doubt" not in usual.means
+    one_of_twelve = [{**a_photo(rng), "size": np.nan} for _ in range(11)] + [a_photo(rng)]
+    usual = Usual.learn(one_of_twelve, 256)
+    assert (usual.photos["size"], usual.photos["red"]) == (1, 12)
+    alone = Usual.learn(one_of_twelve[-1:], 256)
+    for off in (0.4, 0.8, 1.2):  # a size that one photo tells is as sure as that
+        odd = {"size": usual.means["size"] - off}
+        assert bool(usual.unusual(odd)) == bool(alone.unusual(odd))
+    usual = Usual.learn([{**a_photo(rng), "doubt": np.nan} for _ in range(3)], 256)
     assert usual.unusual({**MEANS, "size": np.nan, "doubt": 0.9}) == ()
     assert usual.misfit({}) == np.inf
     assert usual.misfit({"size": usual.means["size"] - 0.5}) == pytest.approx(0.5)

@@ -69,12 +69,14 @@ def test_detector_of_one_class_counts_as_ever():
         (["live"], ["live=x=y+🦠 cell"], {"live": ODD[1:3]}),
         ([], ["live"], None),
         ([], ["=x=y"], None),
+        ([], ["x=y=🦠 cell"], None),
+        ([], [" live = x=y+🦠 cell"], {ODD[0]: [ODD[0]], ODD[3]: [ODD[3]], "live": ODD[1:3]}),
         (["gone"], [], None),
     ],
 )
 def test_groups_are_read_or_refused(classes, merge, made):
     if made is None:
-        with pytest.raises(CellCountError, match=r"no class|says no name"):
+        with pytest.raises(CellCountError, match=r"no class|says no name|a class"):
             groups(classes, merge, ODD)
     else:
         assert groups(classes, merge, ODD) == made
@@ -115,7 +117,7 @@ def test_table_and_command_line_name_each_class(several, tmp_path, capsys):
     for name in names:
         assert int(row[f"{name} low"]) <= int(row[name]) <= int(row[f"{name} high"])
         assert float(row[f"{name} %"]) == round(100 * int(row[name]) / int(row["count"]), 1)
-        assert f"{name} are " in said
+        assert f"{name}, of the cells counted: " in said
 
     merged = f"some={names[0]}+{names[1]}"
     command = ["count", str(file), str(photo), "--out", str(table), "--merge", merged]
@@ -139,3 +141,5 @@ def test_share_of_a_class_is_of_all_photos(several, tmp_path):
         counter.share("gone", counts)
     with pytest.raises(CellCountError, match="knows no class"):
         counter.group({"one": ["gone"]})
+    with pytest.raises(CellCountError, match="counted twice"):
+        counter.group({"one": names[:2], "other": names[:1]})

@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 
 from cellcount.commands import main
 from cellcount.counting.counter import Counter
+from cellcount.errors import CellCountError
 from cellcount.labels import voc
 from cellcount.photos.reading import list_photos, read_photo
 from tests.conftest import ROOT
@@ -86,6 +87,49 @@ def test_table_and_command_line_name_the_odd_photo(tmp_path, photo, capsys):
     assert "1 of 2 photos are unlike" in capsys.readouterr().out
 
 
+def test_flagged_photos_are_judged_beside_others(tmp_path, photo, capsys):
+    """With labels of a class that the model does not know, on the photo that is flagged."""
+    (tmp_path / "photos").mkdir()
+    box = (100, 100, 160, 160)
+    for name, picture, kind in (
+        ("a", photo.point(lambda value: value // 10), "platelet"),
+        ("b", photo, "rbc"),
+        ("c", photo, "rbc"),
+    ):
+        file = tmp_path / "photos" / f"{name}.png"
+        picture.save(file)
+        voc.write(
+            file.with_suffix(".xml"),
+            voc.Annotation(file.name, *picture.size, (voc.Box(kind, *box),), verified=True),
+        )
+    model, out = str(ROOT / "models" / "smear.pth"), tmp_path / "out"
+    assert main.main(["evaluate", model, str(tmp_path / "photos"), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "does not know the class platelet" in said
+    assert "Photos unlike those that the model has learned from: 1" in said
+    assert "nan" not in said
+    with (out / "photos.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["low"] == "" and "darker" in rows[0]["look"] and rows[1]["low"] != ""
+    assert (out / "counts.png").is_file() and (out / "confusion.png").is_file()
+
+
+def test_share_leaves_out_flagged_photos(counter, tmp_path, photo):
+    photo.save(tmp_path / "a.png")
+    photo.point(lambda value: value // 10).save(tmp_path / "b.png")
+    good, odd = (counter.count(tmp_path / name) for name in ("a.png", "b.png"))
+    assert odd.why
+    assert counter.share("rbc", [good, odd]) == counter.share("rbc", [good])
+    assert counter.share("rbc", [odd]).value == odd.by_class["rbc"].n / odd.n
+
+
+def test_own_threshold_keeps_size_and_reasons(tmp_path, photo):
+    counter = Counter(ROOT / "models" / "smear.pth", threshold=0.4)
+    photo.point(lambda value: value // 10).save(tmp_path / "dark.png")
+    count = counter.count(tmp_path / "dark.png")
+    assert count.low is None and any("darker" in reason for reason in count.why)
+
+
 def test_calibrate_fits_a_detector_to_photos_it_has_not_learned_from(tmp_path, capsys):
     """The detector of any cell, which has not seen this look, on three labelled photos of it."""
     three = tmp_path / "three"
@@ -100,7 +144,9 @@ def test_calibrate_fits_a_detector_to_photos_it_has_not_learned_from(tmp_path, c
     assert "counts photos like these" in capsys.readouterr().out
     assert model.read_bytes() == before
     shipped = Counter(model)
-    mine = shipped.calibrate(three, tmp_path / "again.pth")
+    with pytest.raises(CellCountError, match="would be replaced"):
+        shipped.calibrate(three, model)
+    mine = shipped.calibrate(three, tmp_path / "new" / "again.pth")
     assert mine.calibration == Counter(out).calibration
     truth = [len(voc.read(one.with_suffix(".xml")).boxes) for one in labelled[3:]]
     off = [
