@@ -1,5 +1,6 @@
 """The notebooks: readable as committed, and right when they are run."""
 
+import csv
 import os
 import re
 import shutil
@@ -109,6 +110,15 @@ def test_both_notebooks_run_and_count(tmp_path):
     assert {Path(photo).stem for photo in counted} == labelled.keys()
     truth = [labelled[Path(photo).stem] for photo in counted]
     assert count_accuracy(list(counted.values()), truth).share_off < 15
+    with (tmp_path / "out" / "counts.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        each = {name: int(row[name]) for name in ("rbc", "wbc")}
+        assert sum(each.values()) == int(row["count"])
+        assert float(row["wbc %"]) == round(100 * each["wbc"] / int(row["count"]), 1)
+    white = sum(int(row["wbc"]) for row in rows)
+    assert 5 <= white <= 11  # people labelled 8
+    assert [row["photo"] for row in rows if row["trust"] == "look"] == ["smear-079.png"]
     assert (tmp_path / "out" / "counted.jpg").stat().st_size > 10_000
     assert (tmp_path / "models" / "model_checkpoint.pth").is_file()
     assert _climb(nbformat.read(tmp_path / "out" / "train.ipynb", as_version=4)) > 0.25
