@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cellcount.calibration.intervals import Calibration, Estimate
-from cellcount.calibration.matching import Prediction, match
+from cellcount.calibration.matching import Prediction, classes_of, match
 from cellcount.errors import CellCountError
 
 _FEW, _PHOTOS = 10, 3  # labelled cells, and photos that show them: a class with less borrows
@@ -39,8 +39,7 @@ def learn_by_class(found: Sequence[Prediction]) -> dict[str, Calibration]:
         found: on each validation photo, all candidates; {} is returned if they have no classes.
     """
     learned = {}
-    kinds = [one.label_classes for one in found if one.label_classes is not None]
-    for name in sorted(set(np.concatenate(kinds).tolist()) if kinds else ()):
+    for name in classes_of(found):
         own = [match(one.only(name)) for one in found]
         labelled = [one.labelled for one in own]
         if sum(labelled) < _FEW or np.count_nonzero(labelled) < _PHOTOS:

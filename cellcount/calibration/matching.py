@@ -56,6 +56,12 @@ class Prediction:
         return replace(self, box_classes=None, label_classes=None)
 
 
+def classes_of(photos: Iterable[Prediction]) -> list[Any]:
+    """Every class that is labelled or found on any photo; none if there are no classes."""
+    found = [c for photo in photos for c in (photo.box_classes, photo.label_classes)]
+    return sorted({name for classes in found if classes is not None for name in classes.tolist()})
+
+
 @dataclass(frozen=True)
 class Match:
     """Which found box is which label on one photo.

@@ -286,12 +286,13 @@ class Counter:
         if self.calibration is None:
             cells = found.scores > self.threshold
             found = Detections(found.boxes[cells], found.scores[cells], found.labels[cells])
-        boxes, scores, labels = found
-        if len(self.classes) < 2:
-            return Count.of(photo, boxes, scores, self.calibration)
-        kinds = np.array(self.classes, dtype=str)[labels - 1]
         count = Count.of(
-            photo, boxes, scores, self.calibration, kinds=kinds, by_class=self._by_class
+            photo,
+            found.boxes,
+            found.scores,
+            self.calibration,
+            kinds=found.kinds(self.classes),
+            by_class=self._by_class,
         )
         return count if self._groups is None else count.grouped(self._groups)
 

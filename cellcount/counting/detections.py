@@ -1,5 +1,6 @@
 """What a detector finds on a photo, as arrays."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,3 +17,7 @@ class Detections(NamedTuple):
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
     labels: NDArray[np.int64]
+
+    def kinds(self, classes: Sequence[str]) -> NDArray[np.str_] | None:
+        """(n,), the class of each box by its name; None if the detector knows one class only."""
+        return np.array(classes, dtype=str)[self.labels - 1] if len(classes) > 1 else None

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 from tqdm.auto import tqdm
 
 from cellcount.calibration.classes import learn_by_class
@@ -52,12 +51,10 @@ def recalibrate(
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     photos = labelled_photos(folder, tell=True)
-    names = np.array(classes, dtype=str)
     found = []
     for photo in tqdm(photos, unit="photo", leave=False):
-        boxes, scores, labels = find(photo)
-        kinds = names[labels - 1] if len(names) > 1 else None
-        found.append(beside_labels(photo, boxes, scores, kinds))
+        one = find(photo)
+        found.append(beside_labels(photo, one.boxes, one.scores, one.kinds(classes)))
     calibration = Calibration.learn([match(one.classless) for one in found])
     if not calibration.explains:
         raise CellCountError(

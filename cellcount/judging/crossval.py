@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.matching import Prediction, match
+from cellcount.calibration.matching import Prediction, classes_of, match
 from cellcount.counting.count import Count
 from cellcount.detector.finetuning import MINUTES, cross_fit, folds_of, read_off, within
 from cellcount.detector.recipe import Recipe
@@ -92,12 +92,11 @@ def _count(
     """Threshold and count of each photo, learned from the photos of the other parts."""
     thresholds = np.zeros(len(photos))
     counts: dict[int, Count] = {}
-    kinds = [one.label_classes for one in photos if one.label_classes is not None]
-    names = sorted(set(np.concatenate(kinds).tolist())) if kinds else []
+    matches, names = [match(one.classless) for one in photos], classes_of(photos)
     for part in parts:
-        others = [photos[i] for i in range(len(photos)) if i not in part]
-        calibration = Calibration.learn([match(one.classless) for one in others])
-        own = learn_by_class(others)
+        others = [i for i in range(len(photos)) if i not in part]
+        calibration = Calibration.learn([matches[i] for i in others])
+        own = learn_by_class([photos[i] for i in others])
         for i in part:
             one = photos[i]
             thresholds[i] = calibration.threshold_f1

@@ -1,14 +1,20 @@
 """How right is a detector: found boxes against labels, and counts against counts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellcount.calibration.accuracy import CountAccuracy, count_accuracy, need_labels
-from cellcount.calibration.matching import Prediction, match, match_overlaps, overlaps_of
+from cellcount.calibration.matching import (
+    Prediction,
+    classes_of,
+    match,
+    match_overlaps,
+    overlaps_of,
+)
 from cellcount.counting.count import Count, Number
 
 COCO_IOUS = np.linspace(0.5, 0.95, 10)
@@ -25,7 +31,7 @@ def average_precision(photos: Sequence[Prediction]) -> NDArray[np.float64]:
     Raises:
         CellCountError: nothing is labelled.
     """
-    names = _classes(photos)
+    names = classes_of(photos)
     groups = [[photo.only(name) for photo in photos] for name in names] if names else [photos]
     groups = [group for group in groups if any(len(photo.labels) for photo in group)]
     need_labels(len(groups))
@@ -195,11 +201,11 @@ def evaluate(
         CellCountError: nothing is labelled.
         ValueError: not as many thresholds or counts as photos.
     """
-    names = [str(name) for name in _classes(photos)]
+    names = [str(name) for name in classes_of(photos)]
     thresholds = np.broadcast_to(np.asarray(threshold, dtype=float), len(photos))
-    known: Sequence[Count | None] = [None] * len(photos) if counts is None else counts
+    given: Sequence[Count | None] = [None] * len(photos) if counts is None else counts
     results = []
-    for photo, above, count in zip(photos, thresholds, known, strict=True):
+    for photo, above, count in zip(photos, thresholds, given, strict=True):
         found = match(photo, iou)
         cells = found.scores > above
         interval = None
@@ -221,11 +227,8 @@ def evaluate(
     labelled, boxes, matched = (
         sum(getattr(one, part) for one in results) for part in ("labelled", "boxes", "matched")
     )
-    with_interval = [one for one in results if one.interval is not None]
-    inside = sum(low <= one.labelled <= high for one, (low, high) in _intervals(with_interval))
-    widths = [
-        100 * (high - low) / max(one.predicted, 1) for one, (low, high) in _intervals(with_interval)
-    ]
+    known = [(one, *one.interval) for one in results if one.interval is not None]
+    widths = [100 * (high - low) / max(one.predicted, 1) for one, low, high in known]
     return Evaluation(
         photos=tuple(results),
         iou=iou,
@@ -237,18 +240,12 @@ def evaluate(
         counts=count_accuracy(
             [one.predicted for one in results], [one.labelled for one in results]
         ),
-        with_interval=len(with_interval),
-        covered=inside if with_interval else None,
-        width=float(np.median(widths)) if with_interval else None,
+        with_interval=len(known),
+        covered=sum(low <= one.labelled <= high for one, low, high in known) if known else None,
+        width=float(np.median(widths)) if known else None,
         by_class={name: _class_result(name, photos, results) for name in names},
         confusion=_confusion(photos, thresholds, names, iou) if names else None,
     )
-
-
-def _intervals(
-    results: Iterable[PhotoResult],
-) -> Iterator[tuple[PhotoResult, tuple[int, int]]]:
-    return ((one, one.interval) for one in results if one.interval is not None)
 
 
 def _of_class(
@@ -300,9 +297,3 @@ def _confusion(
         for label, found in zip(photo.label_classes, row, strict=True):
             table[names.index(str(label)), found] += 1
     return Confusion(tuple(names), table)
-
-
-def _classes(photos: Sequence[Prediction]) -> list[Any]:
-    """Every class that is labelled or found on any photo; none if there are no classes."""
-    found = [c for photo in photos for c in (photo.box_classes, photo.label_classes)]
-    return sorted({name for classes in found if classes is not None for name in classes.tolist()})

@@ -44,12 +44,11 @@ def judged(counter: Counter, photos: Sequence[Path]) -> tuple[Evaluation, list[P
     Raises:
         CellCountError: no cell is labelled, or a file cannot be read.
     """
-    names = np.array(counter.classes, dtype=str)
-    several = len(names) > 1 and _known(counter, photos)
+    several = len(counter.classes) > 1 and _known(counter, photos)
     predicted, counts = [], []
     for photo in tqdm(photos, unit="photo", leave=False):
         found, count = counter.find_and_count(photo)
-        kinds = names[found.labels - 1] if several else None
+        kinds = found.kinds(counter.classes) if several else None
         predicted.append(beside_labels(photo, found.boxes, found.scores, kinds))
         if counter.calibration is not None:
             counts.append(count)
