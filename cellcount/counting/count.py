@@ -141,9 +141,13 @@ class Count:
         whole = Number(self.n, self.low, self.high)
         if len(name_of) < len(self.by_class):
             whole = total(list(numbers.values()))
-        boxes, scores, kinds = self.boxes[kept], self.scores[kept], kinds[kept]
-        return Count(
-            self.photo, whole.n, boxes, scores, whole.low, whole.high, kinds, numbers, self.why
+        return replace(
+            self,
+            **whole._asdict(),
+            boxes=self.boxes[kept],
+            scores=self.scores[kept],
+            kinds=kinds[kept],
+            by_class=numbers,
         )
 
 

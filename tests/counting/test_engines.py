@@ -192,6 +192,23 @@ def test_a_kept_export_counts_without_torch(small, photos):
     assert said.stdout.split() == [str(expected)]
 
 
+@wants_openvino
+def test_signals_are_survived_when_counters_have_gone():
+    """A child that ends, or Ctrl-C in a notebook, whatever OpenVINO does to the signal stack."""
+    program = (
+        "import signal, subprocess; from cellcount.counting.counter import Counter\n"
+        f"first, second = Counter({str(SHIPPED)!r}), Counter({str(SHIPPED)!r})\n"
+        "del first\n"
+        "del second\n"
+        "signal.signal(signal.SIGCHLD, lambda *_: print('told'))\n"
+        "subprocess.run(['true'], check=True)\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "told\n"
+
+
 @pytest.mark.parametrize("change", ["a layer less", "another shape"])
 def test_a_checkpoint_of_a_detector_built_otherwise_is_refused(tmp_path, change):
     import torch

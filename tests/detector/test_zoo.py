@@ -1,7 +1,9 @@
 """Every detector that IceVision offers for boxes builds, learns, predicts, saves and loads."""
 
+import gc
 import math
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -46,9 +48,14 @@ QUERIES = {"mmdet.detr": 100, "mmdet.deformable_detr": 300, "mmdet.sparse_rcnn":
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> None:
-    """Untrained, a layer of rectifiers may die by chance: no gradient would reach it."""
+def _seeded() -> Iterator[None]:
+    """Untrained, a layer of rectifiers may die by chance: no gradient would reach it.
+
+    Detectors hold themselves in circles: not collected after each, they take 10 GB together.
+    """
     torch.manual_seed(0)
+    yield
+    gc.collect()
 
 
 def _every() -> list:

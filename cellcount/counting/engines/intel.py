@@ -7,6 +7,7 @@ by 0.02.
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,7 @@ def compiled(
     Raises:
         RuntimeError: this OpenVINO cannot read it, as when another version wrote it.
     """
-    import openvino
-
-    core = openvino.Core()
+    core = _core()
     request = core.compile_model(
         core.read_model(network, weights), "CPU", _SETTINGS
     ).create_infer_request()
@@ -46,6 +45,18 @@ def compiled(
         return [np.array(output) for output in request.infer([pixels]).values()]
 
     return run
+
+
+@cache
+def _core() -> Any:
+    """The one OpenVINO of this process.
+
+    Each sets the stack that signals are handled on, and puts back its predecessor's when it goes,
+    which may be gone: the next signal, as of a child's end or Ctrl-C, would kill the process.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def export(built: Any, pixels: NDArray[np.uint8]) -> tuple[bytes, bytes]:
