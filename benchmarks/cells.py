@@ -19,6 +19,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from benchmarks.table import write_between
 from cellcount.counting.counter import Counter
 from cellcount.detector.finetuning import MINUTES, finetune, read_off
 from cellcount.detector.head_start import SHIPPED
@@ -29,7 +30,6 @@ from cellcount.labels.confirmed import labelled_photos
 _MOST = 12  # photos that are learned from; the others judge
 _ROWS = Path(__file__).with_name("cells.jsonl")
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "any-cell.md"
-_MARKS = ("<!-- cells -->", "<!-- end of cells -->")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -62,12 +62,9 @@ def main(arguments: list[str] | None = None) -> None:
             row = asked | measure(every, photos, seed, given, options.minutes)
             with options.rows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-    before, _, rest = options.page.read_text(encoding="utf-8").partition(_MARKS[0])
-    after = rest.partition(_MARKS[1])[2]
-    made = "\n".join(table(read(options.rows)))
-    text = f"{before}{_MARKS[0]}\n{made}\n{_MARKS[1]}{after}"
-    options.page.write_text(text, encoding="utf-8")
-    print(made)
+    made = table(read(options.rows))
+    write_between(options.page, "cells", made)
+    print("\n".join(made))
 
 
 def measure(

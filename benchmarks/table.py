@@ -129,6 +129,14 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) ->
     return [f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
+def write_between(page: Path, name: str, lines: Sequence[str]) -> None:
+    """Put lines where a page has the marks ``<!-- name -->`` and ``<!-- end of name -->``."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    made = "\n".join([before + begin, *lines, end + rest.partition(end)[2]])
+    page.write_text(made, encoding="utf-8")
+
+
 def _short(number: float | None) -> str:
     if number is None:
         return ""

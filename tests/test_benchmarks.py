@@ -5,13 +5,14 @@ import re
 import pytest
 from PIL import Image
 
-from benchmarks import cells, counting, imports, training
+from benchmarks import cells, counting, imports, training, trust
 from benchmarks.__main__ import main
 from benchmarks.effort import Effort
 from benchmarks.interleave import NotMeasuredError, Run, Runs, Worker, interleave, python, ready
 from benchmarks.photos import BUNDLED, mosaic, true_count
 from benchmarks.plain import leave_out
 from benchmarks.table import Growth, Row
+from tests.conftest import ROOT
 
 QUICK = Effort(quick=True)
 
@@ -141,3 +142,16 @@ def test_rows_of_any_cell_become_means_with_their_spread():
     *_, mean, alone = cells.table(rows)
     assert mean == "| 12 | a | 0.85 ± 0.07 | 0.90 ± 0.00 | 10 ± 0 % | 40 % | 4 of 4 | 1.0 min |"
     assert alone == "| 12, no head start | a | 0.80 | 0.90 | 10 % | none | none | 1.0 min |"
+
+
+def test_trust_is_measured_on_one_set_and_written_between_its_marks(tmp_path, monkeypatch):
+    monkeypatch.setattr(trust, "_CHANGED", 1)
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- trust -->\nold\n<!-- end of trust -->\nafter\n")
+    trust.main([str(ROOT / "data" / "labeled"), "--page", str(page)])
+    before, _, heads, _, row, _, after = page.read_text().splitlines()
+    assert (before, after, heads.count("|")) == ("before", "after", 9)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[:2] == ["labeled", "0 of 0"]
+    assert cells[2] in ("0 of 5", "1 of 5", "2 of 5") and cells[3] == "6 of 6"
+    assert cells[4].startswith("4 of 4")

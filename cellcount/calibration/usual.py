@@ -28,8 +28,9 @@ FALSE_ALARMS = 0.02  # of photos like those learned from, that are called unusua
 _PRIOR = 2.0  # photos that the prior counts as
 _SURE = 0.5  # probability of boxes whose size is believed
 
-# What it means to be below and above, and how much photos of one look differ (standard deviation).
-_WORDS = {
+# What is told of photos: what it means to be below and above, and how much photos of one look
+# differ (standard deviation).
+FIGURES = {
     "brightness": ("it is darker", "it is brighter", 0.1),
     "contrast": ("it has less contrast", "it has more contrast", 0.22),
     "sharpness": ("it is blurred", "it is sharper or more noisy", 0.22),
@@ -58,7 +59,7 @@ class Usual:
     def learn(cls, photos: Sequence[Mapping[str, float]], view: float) -> "Usual":
         """Learn from the figures of each photo; NaN stands for what a photo does not tell."""
         means, sds, numbers = {}, {}, {}
-        for name in _WORDS:
+        for name in FIGURES:
             values = np.array([one.get(name, np.nan) for one in photos])
             values = values[np.isfinite(values)]
             if len(values):
@@ -76,7 +77,7 @@ class Usual:
         tested = [name for name in self.means if np.isfinite(figures.get(name, np.nan))]
         reasons: dict[str, float] = {}
         for name in tested:
-            below, above, prior = _WORDS[name]
+            below, above, prior = FIGURES[name]
             photos = self.photos[name]
             freedom = _PRIOR + photos - 1
             most = student.ppf(1 - FALSE_ALARMS / (2 * len(tested)), freedom)
@@ -106,7 +107,7 @@ class Usual:
             means = {name: float(value) for name, value in meta["means"].items()}
             sds = {name: float(meta["sds"][name]) for name in means}
             photos = {name: int(meta["photos"][name]) for name in means}
-            if not means.keys() <= _WORDS.keys():
+            if not means.keys() <= FIGURES.keys():
                 raise ValueError("unknown figures")
             return cls(means, sds, photos, float(meta["view"]))
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -3,10 +3,17 @@
 import argparse
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cellcount.commands.options import add_recipe, add_seed, by_hand
 from cellcount.errors import CellCountError
+
+if TYPE_CHECKING:
+    from cellcount.counting.count import Count
+
+
+_NAMED = 10  # photos that stand out
+_CHARTED = 20  # photos make a series whose chart can be read
 
 
 def add(commands: Any) -> None:
@@ -87,7 +94,25 @@ def _count(options: argparse.Namespace) -> None:
         )
     for name in counts[0].by_class if counts else ():
         print(f"{name}, of the cells counted: {counter.share(name, counts)}")
+    _tell_series(counts, options.out.with_name(f"{options.out.stem}-series.png"))
     print(f"The table is {options.out}.")
+
+
+def _tell_series(counts: "Sequence[Count]", chart: Path) -> None:
+    """Name the photos that stand out from the others, and draw the chart of a long series."""
+    from cellcount.calibration.series import charts, standing_out
+
+    made = charts([one.figures for one in counts])
+    odd = standing_out(made)
+    for number, why in [*odd.items()][:_NAMED]:
+        print(f"{counts[number].photo} stands out from the other photos: {', '.join(why)}.")
+    if len(odd) > _NAMED:
+        print(f"{len(odd) - _NAMED} more photos stand out.")
+    if made and len(counts) >= _CHARTED:
+        from cellcount.judging.plots import control_charts
+
+        control_charts(made, [one.photo for one in counts]).savefig(chart)
+        print(f"How the photos changed from the first to the last: {chart}.")
 
 
 def groups(

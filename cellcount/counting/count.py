@@ -41,7 +41,7 @@ class Count:
 
     ``why`` are the reasons for which a person should look at the photo, strongest first: it is
     unlike those that the detector has learned from, and has no interval. None if the checkpoint
-    does not know what those were like.
+    does not know what those were like. ``figures`` are what the photo was judged by.
     """
 
     photo: str
@@ -53,6 +53,7 @@ class Count:
     kinds: NDArray[np.str_] | None = None
     by_class: Mapping[str, Number] = field(default_factory=dict)
     why: tuple[str, ...] | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """The count and its interval, as 80 (74 to 87), those of the classes, and what is odd."""
@@ -75,12 +76,17 @@ class Count:
             return ""
         return "look" if self.why else "ok"
 
-    def flagged(self, why: tuple[str, ...]) -> "Count":
-        """The same with what is unusual about the photo; the interval goes if anything is."""
+    def flagged(self, why: tuple[str, ...], figures: Mapping[str, float]) -> "Count":
+        """The same with what is unusual about the photo; the interval goes if anything is.
+
+        Args:
+            why: reasons, the strongest first.
+            figures: of the photo, from which they come.
+        """
         if not why:
-            return replace(self, why=())
+            return replace(self, why=(), figures=figures)
         numbers = {name: Number(one.n) for name, one in self.by_class.items()}
-        return replace(self, low=None, high=None, by_class=numbers, why=why)
+        return replace(self, low=None, high=None, by_class=numbers, why=why, figures=figures)
 
     @classmethod
     def of(

@@ -259,14 +259,14 @@ class Counter:
         return _Seen(size, views)
 
     def _count(self, photo: str | Path, seen: "_Seen") -> tuple[Detections, Count]:
-        found, why = self._find(seen, min(LEAST_SCORE, self.threshold))
+        found, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
         count = self._weigh(photo, found)
-        return found, count if why is None else count.flagged(why)
+        return found, count if unlike is None else count.flagged(*unlike)
 
-    def _find(self, seen: "_Seen", threshold: float) -> tuple[Detections, tuple[str, ...] | None]:
+    def _find(self, seen: "_Seen", threshold: float) -> tuple[Detections, "_Unlike | None"]:
         """What the way of looking finds that suits the photo best, and what is unusual about it."""
         known, weigh = self.usual, self.calibration
-        ways: list[tuple[bool, float, int, tuple[str, ...], Detections]] = []
+        ways: list[tuple[bool, float, int, _Unlike, Detections]] = []
         for view in seen.views:
             found = view.engine.find(view.prepared, threshold)
             if known is None:
@@ -276,11 +276,12 @@ class Counter:
             if weigh is None:
                 figures["doubt"] = np.nan
             why = known.unusual(figures)
-            ways.append((bool(why), known.misfit(figures), len(ways), why, found))
+            unlike = _Unlike(why, figures)
+            ways.append((bool(why), known.misfit(figures), len(ways), unlike, found))
             if not why:
                 break
-        *_, why, found = min(ways)
-        return found, why
+        *_, unlike, found = min(ways)
+        return found, unlike
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:
@@ -304,6 +305,13 @@ class _View(NamedTuple):
     prepared: Any
     side: float
     look: dict[str, float]
+
+
+class _Unlike(NamedTuple):
+    """Why a photo is unlike those learned from, if it is, and the figures that say so."""
+
+    why: tuple[str, ...]
+    figures: dict[str, float]
 
 
 class _Seen(NamedTuple):

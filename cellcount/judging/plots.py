@@ -1,17 +1,19 @@
 """Pictures of counts: the photo with its boxes or its mistakes, predicted against labelled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from cellcount.calibration.accuracy import count_accuracy, curve
 from cellcount.calibration.matching import Prediction, match
+from cellcount.calibration.series import Chart
 from cellcount.counting.count import Count
 from cellcount.judging.evaluation import Confusion
 from cellcount.photos.reading import pixels_of
@@ -234,6 +236,35 @@ def confusion(found: Confusion) -> Figure:
     axes.set_xticks(places, [*names, "missed"], rotation=45, ha="right")
     axes.set_yticks(places, [*names, "no cell"])
     axes.set(xlabel="found as", ylabel="labelled as")
+    plt.close(figure)
+    return figure
+
+
+def control_charts(charts: Mapping[str, Chart], photos: Sequence[str]) -> Figure:
+    """Draw each figure of a series of photos, its limits, and the photos that lie beyond them."""
+    rows = len(charts)
+    figure, all_axes = plt.subplots(
+        rows, figsize=(9, 0.6 + 1.3 * rows), sharex=True, squeeze=False, layout="constrained"
+    )
+    for axes, (name, chart) in zip(all_axes[:, 0], charts.items(), strict=True):
+        values = np.array(chart.values)
+        axes.axhspan(chart.low, chart.high, color="0.92")
+        axes.plot(range(1, len(values) + 1), values, color="0.4", marker=".", linewidth=1)
+        odd = np.flatnonzero((values < chart.low) | (values > chart.high))
+        axes.scatter(odd + 1, values[odd], color=FALSE_ALARM, edgecolor="black", zorder=3)
+        for number in odd[:_LEGEND]:
+            axes.annotate(
+                _short(photos[number]),
+                (number + 1, values[number]),
+                xytext=(0, 5),
+                textcoords="offset points",
+                ha="right" if number > len(photos) / 2 else "left",
+                fontsize=8,
+            )
+        axes.set_ylabel(name)
+        axes.margins(y=0.3)
+    all_axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    all_axes[-1, 0].set_xlabel("photo, in the order of the table; grey: usual change")
     plt.close(figure)
     return figure
 

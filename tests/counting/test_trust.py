@@ -87,6 +87,20 @@ def test_table_and_command_line_name_the_odd_photo(tmp_path, photo, capsys):
     assert "1 of 2 photos are unlike" in capsys.readouterr().out
 
 
+def test_long_series_has_a_chart_and_names_who_stands_out(tmp_path, photo, capsys):
+    (tmp_path / "day").mkdir()
+    for number in range(20):
+        dim = 0.5 if number == 12 else 1 + number % 3 / 100
+        shown = photo.rotate(90 * (number % 4)).point(lambda value, dim=dim: round(value * dim))
+        shown.save(tmp_path / "day" / f"{number:02}.png")
+    model, table = str(ROOT / "models" / "smear.pth"), tmp_path / "counts.csv"
+    assert main.main(["count", model, str(tmp_path / "day"), "--out", str(table)]) == 0
+    said = capsys.readouterr().out
+    assert "12.png stands out from the other photos: it is darker" in said
+    assert said.count("stands out") == 1
+    assert Image.open(tmp_path / "counts-series.png").width > 500
+
+
 def test_flagged_photos_are_judged_beside_others(tmp_path, photo, capsys):
     """With labels of a class that the model does not know, on the photo that is flagged."""
     (tmp_path / "photos").mkdir()

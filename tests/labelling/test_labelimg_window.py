@@ -143,6 +143,22 @@ def test_a_walk_through_the_photos_and_back(
     assert not (folder / "turned.xml").exists()  # it was only looked at
 
 
+def test_a_key_says_of_which_class_a_box_is(opened: Callable[..., Labelling], folder: Path) -> None:
+    window = opened(folder, "--classes", "yeast", "bud")
+    window.shows("turned.jpg")
+    xml = folder / "turned.xml"
+    window.draw(40, 160, 120, 300)
+    window.keys("2")
+    window.draw(200, 150, 281, 217)
+    window.keys("ctrl+s")
+    saved(window, xml, 2)
+    assert labels(xml)[1] == "bud"  # drawn after the key was pressed
+    window.hand("mousemove", *window.view().to_screen(240, 180), "sleep", "0.1", "click", 1)
+    window.keys("1", "9", "ctrl+s")
+    until(lambda: labels(xml)[1] == "yeast", window.output)
+    assert sound(window.close())
+
+
 def test_a_folder_that_vanishes_takes_no_boxes_with_it(
     opened: Callable[..., Labelling], folder: Path
 ) -> None:

@@ -1,10 +1,10 @@
 """What the window offers and remembers."""
 
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-from PyQt5.QtWidgets import QAction
+from PyQt5.QtWidgets import QAction, QShortcut
 
 from cellcount.labelling.labelimg.mended import mend
 from icevision_bridge.patches import Mending, loaded
@@ -62,6 +62,32 @@ def the_label_is_typed_again() -> Mending:
         self.prev_label_text = self.label_hist[0] if self.label_hist else ""
 
     window.__init__ = init_with_label
+
+
+@mend(
+    "labelImg.labelImg",
+    breaks="no key says of which class a box is: each takes a dialog",
+)
+def classes_have_no_keys() -> Mending:
+    module = yield
+    window = module.MainWindow
+    init = window.__init__
+
+    def classify(self: Any, name: str) -> None:
+        self.prev_label_text = name
+        self.status(f"{name}: the selected box, and those drawn from now on")
+        if self.canvas.editing() and (item := self.current_item()):
+            item.setText(name)
+            item.setBackground(module.generate_color_by_text(name))
+            self.update_combo_box()
+
+    @wraps(init)
+    def init_with_keys(self: Any, *args: Any) -> None:
+        init(self, *args)
+        for number, name in enumerate(self.label_hist[:9], 1):
+            QShortcut(str(number), self, partial(classify, self, name))
+
+    window.__init__ = init_with_keys
 
 
 @mend(
