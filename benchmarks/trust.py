@@ -1,8 +1,9 @@
 """``python -m benchmarks.trust FOLDER...``: which counts are flagged, and do the others hold?
 
 Each folder is a set of labelled photos of one look. ``models/cells.pth`` is calibrated on its first
-twelve photos by name, as ``cellcount calibrate`` does, and counts its other photos, those same
-spoilt, enlarged, shrunk and side by side, and photos of each other set.
+twelve photos by name, or half of them if there are less than 24, as ``cellcount calibrate`` does.
+It counts the set's other photos, those same spoilt, enlarged, shrunk and side by side, and photos
+of each other set.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from cellcount.labels import voc
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.reading import read_photo
 
-_LEARNED = 12  # photos of a set that teach
+_LEARNED = 12  # photos of a set that teach, at most
 _OTHERS = 15  # photos of each other set
 _CHANGED = 6  # photos that are spoilt and resized
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "counting.md"
@@ -87,18 +88,19 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sets = {folder: labelled_photos(folder) for folder in options.folders}
     lines = [
-        "| calibrated on 12 photos of | others' photos flagged | own flagged | spoilt flagged "
+        "| calibrated on photos of | others' photos flagged | own flagged | spoilt flagged "
         "| resized: right within 10 % or flagged | side by side: counted of labelled "
         "| labelled count in the interval, if not flagged | time a photo, against without flags |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for folder in tqdm(sets, unit="set"):
         others = [
-            one for other in sets if other != folder for one in sets[other][_LEARNED:][:_OTHERS]
+            one for other in sets if other != folder for one in _parted(sets[other])[1][:_OTHERS]
         ]
         with TemporaryDirectory() as scratch:
             try:
-                found = measure(folder.name, sets[folder], others, Path(scratch))
+                name = folder.parent.name if folder.name == "labeled" else folder.name
+                found = measure(name, sets[folder], others, Path(scratch))
             except CellCountError as error:
                 lines.append(f"| {folder.name} | refused: {error} |||||||")
             else:
@@ -108,18 +110,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def measure(name: str, photos: Sequence[Path], others: Sequence[Path], scratch: Path) -> Found:
-    """Count a set's photos from the thirteenth on, what becomes of them, and others' photos.
+    """Count a set's later photos, what becomes of them when changed, and others' photos.
 
     Raises:
-        CellCountError: the model cannot be calibrated on the first twelve.
+        CellCountError: the model cannot be calibrated on the first ones.
     """
     learned = scratch / "learned"
     learned.mkdir()
-    for photo in photos[:_LEARNED]:
+    teachers, judged = _parted(photos)
+    for photo in teachers:
         for file in (photo, photo.with_suffix(".xml")):
             shutil.copy(file, learned)
     counter = Counter(CELLS, threshold=0.5).calibrate(learned, scratch / "model.pth")
-    judged = photos[_LEARNED:]
     found = Found(name)
     found.own = [(counter.count(photo), _labelled(photo)) for photo in judged]
     found.others = [counter.count(photo) for photo in others]
@@ -136,6 +138,12 @@ def measure(name: str, photos: Sequence[Path], others: Sequence[Path], scratch: 
         found.mosaics.append((_counted(counter, mosaic, scratch), labelled))
     found.cost = _cost(counter, judged)
     return found
+
+
+def _parted(photos: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
+    """The photos that teach, and those that judge."""
+    learned = min(_LEARNED, len(photos) // 2)
+    return photos[:learned], photos[learned:]
 
 
 def _mosaics(photos: Sequence[Path]) -> Iterator[tuple[Image.Image, int]]:
