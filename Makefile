@@ -16,6 +16,9 @@ dev: setup
 demo: setup  ## runs both notebooks on the bundled photos and prints the counts
 	"$(PY)" -m cellcount demo
 
+# Two processes whose small sums each wait for two threads take several times as long.
+test test-all: export OPENBLAS_NUM_THREADS = 1
+
 test: dev  ## runs the tests that take seconds, and both notebooks
 	"$(PY)" -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 

@@ -66,9 +66,7 @@ def off(counted, photos):
     return np.mean([100 * abs(n - photo.labelled) / photo.labelled for n, photo in pairs])
 
 
-@pytest.mark.parametrize(
-    ("photos", "seeds"), [(3, 16), (5, 10), pytest.param(9, 5, marks=pytest.mark.slow), (12, 4)]
-)
+@pytest.mark.parametrize(("photos", "seeds"), [(3, 16), (5, 10), (9, 5), (12, 4)])
 def test_interval_holds_the_count_of_new_photos(photos, seeds):
     """Over 96 to 24 calibrations of six detectors; 0.93 is asked where 0.95 is promised."""
     inside, width = {}, {}
