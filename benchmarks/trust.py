@@ -10,7 +10,7 @@ import argparse
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,15 +19,15 @@ import numpy as np
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
-from benchmarks.table import write_between
+from benchmarks.photos import labelled, mosaic, true_count
+from benchmarks.table import markdown, write_between
 from cellcount.calibration.usual import Usual
 from cellcount.counting.count import Count
 from cellcount.counting.counter import Counter
 from cellcount.detector.head_start import CELLS
 from cellcount.errors import CellCountError
-from cellcount.labels import voc
 from cellcount.labels.confirmed import labelled_photos
-from cellcount.photos.reading import read_photo
+from cellcount.photos.reading import photo_size, read_photo
 
 _LEARNED = 12  # photos of a set that teach, at most
 _OTHERS = 15  # photos of each other set
@@ -42,6 +42,16 @@ _SPOILT: Mapping[str, Callable[[Image.Image], Image.Image]] = {
     "noise": lambda photo: Image.effect_noise(photo.size, 80).convert("RGB"),
 }
 _TIMES = (0.25, 0.5, 2.0, 4.0)
+_HEADS = (
+    "calibrated on photos of",
+    "others' photos flagged",
+    "own flagged",
+    "spoilt flagged",
+    "resized: right within 10 % or flagged",
+    "side by side: counted of labelled",
+    "labelled count in the interval, if not flagged",
+    "time a photo, against without flags",
+)
 
 
 @dataclass
@@ -58,15 +68,14 @@ class Found:
 
     def cells(self) -> list[str]:
         """What stands in the table."""
-        believed = [(count, labelled) for count, labelled in self.own if not count.why]
-        held = sum(_low(count) <= labelled <= _high(count) for count, labelled in believed)
+        believed = [(one.low, number, one.high) for one, number in self.own if not one.why]
+        held = sum(low <= number <= high for low, number, high in believed)
         right = [_near(after.n, before.n) for before, after in self.resized]
         told = sum(
             near or bool(after.why) for near, (_, after) in zip(right, self.resized, strict=True)
         )
         side = [
-            f"{count.n} of {labelled}{', flagged' if count.why else ''}"
-            for count, labelled in self.mosaics
+            f"{one.n} of {number}{', flagged' if one.why else ''}" for one, number in self.mosaics
         ]
         return [
             self.name,
@@ -87,24 +96,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--page", type=Path, default=_PAGE, help="page that has the table")
     options = parser.parse_args(arguments)
     sets = {folder: labelled_photos(folder) for folder in options.folders}
-    lines = [
-        "| calibrated on photos of | others' photos flagged | own flagged | spoilt flagged "
-        "| resized: right within 10 % or flagged | side by side: counted of labelled "
-        "| labelled count in the interval, if not flagged | time a photo, against without flags |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+    rows = []
     for folder in tqdm(sets, unit="set"):
         others = [
             one for other in sets if other != folder for one in _parted(sets[other])[1][:_OTHERS]
         ]
         with TemporaryDirectory() as scratch:
+            name = folder.parent.name if folder.name == "labeled" else folder.name
             try:
-                name = folder.parent.name if folder.name == "labeled" else folder.name
-                found = measure(name, sets[folder], others, Path(scratch))
+                rows.append(measure(name, sets[folder], others, Path(scratch)).cells())
             except CellCountError as error:
-                lines.append(f"| {folder.name} | refused: {error} |||||||")
-            else:
-                lines.append(f"| {' | '.join(found.cells())} |")
+                rows.append([name, f"refused: {error}", *[""] * (len(_HEADS) - 2)])
+    lines = markdown(_HEADS, rows, texts=1)
     write_between(options.page, "trust", lines)
     print("\n".join(lines))
 
@@ -123,19 +126,21 @@ def measure(name: str, photos: Sequence[Path], others: Sequence[Path], scratch: 
             shutil.copy(file, learned)
     counter = Counter(CELLS, threshold=0.5).calibrate(learned, scratch / "model.pth")
     found = Found(name)
-    found.own = [(counter.count(photo), _labelled(photo)) for photo in judged]
+    found.own = [(counter.count(photo), labelled(photo)) for photo in judged]
     found.others = [counter.count(photo) for photo in others]
-    for photo in judged[:_CHANGED]:
+    for photo, (before, _) in zip(judged[:_CHANGED], found.own, strict=False):
         picture = Image.fromarray(read_photo(photo))
         for spoil in _SPOILT.values():
             found.spoilt.append(_counted(counter, spoil(picture), scratch))
-        before = counter.count(photo)
         for times in _TIMES:
             size = [max(1, round(side * times)) for side in picture.size]
             after = _counted(counter, picture.resize(size, Image.Resampling.LANCZOS), scratch)
             found.resized.append((before, after))
-    for mosaic, labelled in _mosaics(judged):
-        found.mosaics.append((_counted(counter, mosaic, scratch), labelled))
+    (width, height), *differ = {photo_size(photo) for photo in judged}
+    for tiles in () if differ else (2, 4):
+        file = scratch / "mosaic.png"
+        mosaic(file, tiles * width, tiles, height=tiles * height, photos=judged)
+        found.mosaics.append((counter.count(file), true_count(tiles, judged)))
     found.cost = _cost(counter, judged)
     return found
 
@@ -144,20 +149,6 @@ def _parted(photos: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
     """The photos that teach, and those that judge."""
     learned = min(_LEARNED, len(photos) // 2)
     return photos[:learned], photos[learned:]
-
-
-def _mosaics(photos: Sequence[Path]) -> Iterator[tuple[Image.Image, int]]:
-    """Photos side by side, two and four in a row, and how many cells are labelled on them."""
-    pictures = [Image.fromarray(read_photo(photo)) for photo in photos]
-    (width, height), *differ = {picture.size for picture in pictures}
-    for across in () if differ else (2, 4):
-        mosaic, labelled = Image.new("RGB", (across * width, across * height)), 0
-        for place in range(across**2):
-            mosaic.paste(
-                pictures[place % len(photos)], (place % across * width, place // across * height)
-            )
-            labelled += _labelled(photos[place % len(photos)])
-        yield mosaic, labelled
 
 
 def _cost(counter: Counter, photos: Sequence[Path]) -> float:
@@ -179,20 +170,8 @@ def _counted(counter: Counter, picture: Image.Image, scratch: Path) -> Count:
     return counter.count(file)
 
 
-def _labelled(photo: Path) -> int:
-    return len(voc.read(photo.with_suffix(".xml")).boxes)
-
-
 def _near(one: int, other: int) -> bool:
     return abs(one - other) <= max(1, 0.1 * other)
-
-
-def _low(count: Count) -> int:
-    return count.n if count.low is None else count.low
-
-
-def _high(count: Count) -> int:
-    return count.n if count.high is None else count.high
 
 
 def _of(flags: Sequence[bool]) -> str:

@@ -11,13 +11,13 @@ import cellcount as cc
 ROOT = Path(__file__).resolve().parents[1]
 REAL_PHOTOS = ROOT.parent / "shared" / "microalgae" / "labeled"
 
-# Before torch is loaded: waiting threads that spin make a busy machine several times slower.
+# Before any test module imports mmcv.
+cc.apply_bridge()
+
+# Waiting threads that spin make a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(2, os.cpu_count() or 1) // _processes)))
-
-# Before any test module imports mmcv.
-cc.apply_bridge()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

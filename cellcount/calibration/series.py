@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellcount.calibration.usual import FIGURES
 
@@ -22,9 +23,14 @@ _STEADY = tuple(name for name in FIGURES if name not in ("crowd", "doubt"))
 class Chart(NamedTuple):
     """A figure of each photo, NaN where a photo does not tell, and the limits of usual change."""
 
-    values: list[float]
+    values: NDArray[np.floating]
     low: float
     high: float
+
+    @property
+    def beyond(self) -> NDArray[np.intp]:
+        """The numbers of the photos that lie outside the limits."""
+        return np.flatnonzero((self.values < self.low) | (self.values > self.high))
 
 
 def charts(photos: Sequence[Mapping[str, float]]) -> dict[str, Chart]:
@@ -42,7 +48,7 @@ def charts(photos: Sequence[Mapping[str, float]]) -> dict[str, Chart]:
         *_, spread = FIGURES[name]
         far = max(_LIMITS * float(np.median(np.abs(np.diff(told)))), _LEAST * spread)
         middle = float(np.median(told))
-        made[name] = Chart(values.tolist(), middle - far, middle + far)
+        made[name] = Chart(values, middle - far, middle + far)
     return made
 
 
@@ -51,10 +57,8 @@ def standing_out(made: Mapping[str, Chart]) -> dict[int, list[str]]:
     reasons: dict[int, list[str]] = {}
     for name, chart in made.items():
         below, above, _ = FIGURES[name]
-        for number, value in enumerate(chart.values):
-            if not value < chart.low and not value > chart.high:
-                continue
-            word = below if value < chart.low else above
+        for number in chart.beyond.tolist():
+            word = below if chart.values[number] < chart.low else above
             if word not in reasons.setdefault(number, []):
                 reasons[number].append(word)
     return dict(sorted(reasons.items()))

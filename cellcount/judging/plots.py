@@ -247,10 +247,9 @@ def control_charts(charts: Mapping[str, Chart], photos: Sequence[str]) -> Figure
         rows, figsize=(9, 0.6 + 1.3 * rows), sharex=True, squeeze=False, layout="constrained"
     )
     for axes, (name, chart) in zip(all_axes[:, 0], charts.items(), strict=True):
-        values = np.array(chart.values)
+        values, odd = chart.values, chart.beyond
         axes.axhspan(chart.low, chart.high, color="0.92")
         axes.plot(range(1, len(values) + 1), values, color="0.4", marker=".", linewidth=1)
-        odd = np.flatnonzero((values < chart.low) | (values > chart.high))
         axes.scatter(odd + 1, values[odd], color=FALSE_ALARM, edgecolor="black", zorder=3)
         for number in odd[:_LEGEND]:
             axes.annotate(

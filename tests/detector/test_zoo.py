@@ -48,12 +48,14 @@ QUERIES = {"mmdet.detr": 100, "mmdet.deformable_detr": 300, "mmdet.sparse_rcnn":
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
-    """Untrained, a layer of rectifiers may die by chance: no gradient would reach it.
-
-    Detectors hold themselves in circles: not collected after each, they take 10 GB together.
-    """
+def _seeded() -> None:
+    """Untrained, a layer of rectifiers may die by chance: no gradient would reach it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _freed() -> Iterator[None]:
+    """Detectors hold themselves in circles: not collected after each, they take 10 GB together."""
     yield
     gc.collect()
 
