@@ -46,8 +46,8 @@ FIGURES = {
 class Usual:
     """Means and standard deviations of figures, each over so many ``photos`` as tell it.
 
-    ``view`` is the longest side, in pixels, of what the detector was shown: of photos by the
-    median, or of their tiles.
+    ``view`` is the longest side, in pixels, of what the detector was shown: of the largest photo,
+    or of tiles.
     """
 
     means: Mapping[str, float]
@@ -144,7 +144,7 @@ def learn_usual(
             guess = figures_of(one.boxes, calibration.probability(one.scores), size, views[-1])
             told["doubt"] = guess["doubt"]
         figures.append(look(read_photo(photo), tile) | told)
-    return Usual.learn(figures, float(np.median(views)))
+    return Usual.learn(figures, float(max(views)))
 
 
 def figures_of(
@@ -159,7 +159,7 @@ def figures_of(
         boxes: (n, 4), in pixels of the photo.
         probability: (n,), how likely each is a cell.
         size: (width, height) of the photo.
-        view: longest side of what the detector is shown of it, in pixels of the photo.
+        view: side of what the detector is shown of it, in pixels of the photo.
     """
     sides = (boxes[:, 2:] - boxes[:, :2]).clip(1)
     across = 0.5 * np.log(sides.prod(axis=1)) - np.log(view)

@@ -23,8 +23,16 @@ def add(commands: Any) -> None:
     count.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
     count.add_argument("--out", type=Path, default=Path("out/counts.csv"), help="CSV to write")
     count.add_argument("--threshold", type=float, help="in the place of the model's own")
-    count.add_argument(
+    size = count.add_mutually_exclusive_group()
+    size.add_argument(
         "--tile", type=int, metavar="PIXELS", help="cut large photos into squares of this side"
+    )
+    size.add_argument(
+        "--scale",
+        type=float,
+        metavar="TIMES",
+        help="how large cells lie in these photos beside those learned from: 0.5 at half the "
+        "magnification",
     )
     count.add_argument(
         "--classes",
@@ -78,7 +86,7 @@ def _count(options: argparse.Namespace) -> None:
 
     from cellcount.counting.counter import Counter
 
-    counter = Counter(options.model, options.threshold, options.engine)
+    counter = Counter(options.model, options.threshold, options.engine, options.scale)
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
     counts = counter.count_all(photos, options.out, options.tile)

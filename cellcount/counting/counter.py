@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -49,6 +50,9 @@ class Counter:
             exported, else torch), ``openvino`` or ``torch``. All find the same boxes. The first
             time, OpenVINO exports the detector, which takes a quarter of a minute; the export is
             kept beside the checkpoint.
+        scale: for photos of another objective: how large cells lie in them, in pixels, beside those
+            of the photos learned from; 0.5 at half the magnification. Tiles are as large as shows
+            cells at the size learned, and a photo smaller than that is not enlarged.
 
     Raises:
         CellCountError: the file is missing, damaged, or says too little to count with; or the
@@ -56,7 +60,11 @@ class Counter:
     """
 
     def __init__(
-        self, checkpoint: str | Path, threshold: float | None = None, engine: str = "auto"
+        self,
+        checkpoint: str | Path,
+        threshold: float | None = None,
+        engine: str = "auto",
+        scale: float | None = None,
     ) -> None:
         self._checkpoint, self._engine = checkpoint, engines.load(checkpoint, engine)
         meta = self._engine.meta
@@ -75,6 +83,9 @@ class Counter:
             for name in self.classes
         }
         self.usual = Usual.from_meta(meta["usual"]) if "usual" in meta else None
+        self._alike = scale is not None
+        if scale is not None:
+            self.tile = _tile_at(scale, self.usual)
         self._groups: Mapping[str, Sequence[str]] | None = None
 
     @property
@@ -183,8 +194,8 @@ class Counter:
         Args:
             photos: paths of photos.
             table: CSV to write, columns photo, count, low and high, for each of several classes its
-                count, low, high and share in percent, then trust (ok or look) and why; an older one
-                is replaced.
+                count, low, high and share in percent, then trust (ok or look), why, and the tile
+                in pixels if it was counted in tiles; an older one is replaced.
             tile: pixels a side, if the photos are to be cut into other tiles than in training.
 
         Raises:
@@ -195,7 +206,7 @@ class Counter:
         listed = list(photos)
         with _writable(Path(table)) as file:
             rows = csv.writer(file)
-            rows.writerow(["photo", "count", "low", "high", *self._columns(), "trust", "why"])
+            rows.writerow(["photo", "count", "low", "high", *self._columns(), *_LAST])
             # Of photos that are to be cut into tiles, only one is in memory.
             see = partial(self._see, engine, tile=tile)
             each = _in_turn(listed, see) if engine is not self._engine else _read_ahead(listed, see)
@@ -237,7 +248,7 @@ class Counter:
 
     def _on_tiles(self, tile: int | None) -> engines.Engine:
         side = self.tile if tile is None else tile
-        return self._engine if side is None else TiledEngine(self._engine, side)
+        return self._engine if side is None else TiledEngine(self._engine, side, alike=self._alike)
 
     def _see(
         self,
@@ -248,40 +259,43 @@ class Counter:
         """Read a photo, and see what it looks like, also in tiles if it is a large one."""
         pixels = pixels_of(photo)
         height, width = pixels.shape[:2]
-        size, view = (width, height), float(min(max(width, height), tile or self.tile or np.inf))
+        size, cut = (width, height), self.tile if tile is None else tile
+        side = max(size) if cut is None else cut if self._alike else min(max(size), cut)
         if self.usual is None:
-            return _Seen(size, [_View(engine, engine.prepare(pixels), view, {})])
-        views = [_View(engine, engine.prepare(pixels), view, look(pixels, tile or self.tile))]
+            return _Seen(size, [_View(engine, engine.prepare(pixels), side, cut, {})])
+        views = [_View(engine, engine.prepare(pixels), side, cut, look(pixels, cut))]
         usual = max(SMALLEST, round(self.usual.view))
         if engine is self._engine and max(size) >= _LARGE * usual and not np.ptp(engine.img_size):
             tiled = TiledEngine(engine, usual)
-            views.append(_View(tiled, tiled.prepare(pixels), float(usual), look(pixels, usual)))
+            views.append(_View(tiled, tiled.prepare(pixels), usual, usual, look(pixels, usual)))
         return _Seen(size, views)
 
     def _count(self, photo: str | Path, seen: "_Seen") -> tuple[Detections, Count]:
-        found, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
-        count = self._weigh(photo, found)
+        found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
+        count = replace(self._weigh(photo, found), tile=tile)
         return found, count if unlike is None else count.flagged(*unlike)
 
-    def _find(self, seen: "_Seen", threshold: float) -> tuple[Detections, "_Unlike | None"]:
+    def _find(
+        self, seen: "_Seen", threshold: float
+    ) -> tuple[Detections, int | None, "_Unlike | None"]:
         """What the way of looking finds that suits the photo best, and what is unusual about it."""
         known, weigh = self.usual, self.calibration
-        ways: list[tuple[bool, float, int, _Unlike, Detections]] = []
+        ways: list[tuple[bool, float, int, int | None, _Unlike, Detections]] = []
         for view in seen.views:
             found = view.engine.find(view.prepared, threshold)
             if known is None:
-                return found, None
+                return found, view.tile, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
             figures = view.look | figures_of(found.boxes, sure, seen.size, view.side)
             if weigh is None:
                 figures["doubt"] = np.nan
             why = known.unusual(figures)
             unlike = _Unlike(why, figures)
-            ways.append((bool(why), known.misfit(figures), len(ways), unlike, found))
+            ways.append((bool(why), known.misfit(figures), len(ways), view.tile, unlike, found))
             if not why:
                 break
-        *_, unlike, found = min(ways)
-        return found, unlike
+        *_, tile, unlike, found = min(ways)
+        return found, tile, unlike
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:
@@ -299,11 +313,15 @@ class Counter:
 
 
 class _View(NamedTuple):
-    """A way of looking at a photo: what an engine is shown, ``side`` pixels of it at a time."""
+    """A way of looking at a photo: as a whole, or in tiles of so many pixels a side.
+
+    ``side`` is how many pixels of the photo fill the frame that the engine is shown.
+    """
 
     engine: engines.Engine
     prepared: Any
-    side: float
+    side: int
+    tile: int | None
     look: dict[str, float]
 
 
@@ -324,7 +342,20 @@ class _Seen(NamedTuple):
 _LARGE = 1.5  # times as large as the photos learned from: such photos are looked at in tiles too
 
 
+def _tile_at(scale: float, usual: Usual | None) -> int:
+    """The side of tiles that show cells as large as the detector has learned them."""
+    if usual is None:
+        raise CellCountError(
+            "This model does not know how large its photos were: give the side of a field in "
+            "pixels instead (--tile)."
+        )
+    if not 0 < scale < np.inf:
+        raise CellCountError(f"A scale of {scale:g} means nothing: 0.5 is half as large.")
+    return round(usual.view * scale)
+
+
 _OF = ("low", "high", "%")
+_LAST = ("trust", "why", "tile")
 
 
 def _row(count: Count) -> list[Any]:
@@ -335,7 +366,7 @@ def _row(count: Count) -> list[Any]:
         for value in (*one, round(100 * one.n / count.n, 1) if count.n else None)
     ]
     why = ", ".join(count.why or ())
-    return [count.photo, count.n, count.low, count.high, *classes, count.trust, why]
+    return [count.photo, count.n, count.low, count.high, *classes, count.trust, why, count.tile]
 
 
 def _known(number: Number) -> Estimate:

@@ -91,6 +91,25 @@ def test_cells_up_to_a_quarter_of_a_tile_are_found_whole_and_once(width, height,
     assert engine.most <= side * side * 3
 
 
+class Padded(Islands):
+    """Shows how large what it is shown is, and finds something in the padding too."""
+
+    def find(self, prepared, threshold):
+        self.shown = prepared.shape[:2]
+        boxes = np.array([[40, 10, 55, 20], [60, 10, 70, 20]], float)
+        return Detections(boxes, np.array([0.9, 0.8]), np.ones(2, np.int64))
+
+
+def test_photo_smaller_than_a_tile_is_not_enlarged_where_cells_are_to_be_alike():
+    engine = Padded()
+    alike = TiledEngine(engine, 96, alike=True)
+    found = alike.find(np.zeros((30, 50, 3), np.uint8), 0.3)
+    assert engine.shown == (30, 96)
+    assert found.boxes.tolist() == [[40, 10, 50, 20]]
+    alike.find(np.zeros((30, 96, 3), np.uint8), 0.3)
+    assert engine.shown == (30, 96)
+
+
 def test_nothing_is_found_on_a_photo_without_cells():
     found = TiledEngine(Islands(), 64).find(np.zeros((200, 300, 3), np.uint8), 0.05)
     assert [part.shape for part in found] == [(0, 4), (0,), (0,)]
