@@ -34,6 +34,8 @@ FIGURES = {
     "brightness": ("it is darker", "it is brighter", 0.1),
     "contrast": ("it has less contrast", "it has more contrast", 0.22),
     "sharpness": ("it is blurred", "it is sharper or more noisy", 0.22),
+    "pattern": ("its pattern is another", "its pattern is another", 0.11),
+    "colours": ("its colour is another", "its colour is another", 0.01),
     "red": ("its colour is another", "its colour is another", 0.013),
     "blue": ("its colour is another", "its colour is another", 0.01),
     "size": ("its cells are smaller", "its cells are larger", 0.19),
