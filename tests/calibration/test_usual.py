@@ -93,8 +93,8 @@ def test_look_follows_the_photo():
     assert look(blurred.astype(np.uint8))["sharpness"] < plain["sharpness"] - 0.5
     pink = photo.copy()
     pink[..., 1] = pink[..., 1] // 2
-    assert look(pink)["red"] > 0.15 and look(pink)["blue"] > 0.15
-    assert plain["red"] == plain["blue"] == plain["colours"] == 0 < 0.15 < look(pink)["colours"]
+    assert min(look(pink)[name] for name in ("red", "blue", "colours")) > 0.15
+    assert plain["red"] == plain["blue"] == plain["colours"] == 0
     fine = np.kron(rng.integers(60, 200, (160, 160, 1)), np.ones((2, 2, 3))).astype(np.uint8)
     assert look(fine)["pattern"] < plain["pattern"] - 0.5
     twice = look(np.kron(photo, np.ones((2, 2, 1), np.uint8)))
