@@ -1,6 +1,5 @@
 """From detections to counts: which score is a cell, and how many there are."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -168,9 +167,3 @@ def total(numbers: Sequence[Number]) -> Number:
     if len(known) < len(numbers):
         return Number(sum(one.n for one in numbers))
     return Number(*summed(known))
-
-
-def read_counts(path: str | Path) -> dict[str, int]:
-    """Read a CSV with the columns photo and count."""
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return {row["photo"]: int(row["count"]) for row in csv.DictReader(file)}

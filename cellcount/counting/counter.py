@@ -1,12 +1,12 @@
 """A trained checkpoint that counts photos: one, or a folder of them."""
 
-import csv
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,10 @@ from cellcount.counting.count import Count, Number
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.counting.recalibration import recalibrate
+from cellcount.counting.table import CountTable, names_of
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
+from cellcount.files import digest
 from cellcount.photos.look import look
 from cellcount.photos.reading import PhotoError, pixels_of
 from cellcount.photos.tiles import SMALLEST
@@ -73,6 +75,11 @@ class Counter:
                 f"{checkpoint} does not say above which score a box is a cell: give a threshold, "
                 "or save it with the last cells of train.ipynb."
             )
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise CellCountError(
+                f"A threshold of {threshold:g} means nothing: scores lie from 0 to 1."
+            )
+        self._asked = {"threshold": threshold, "scale": scale}
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
         learned = threshold is None and "calibration" in meta
         self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
@@ -189,37 +196,46 @@ class Counter:
     ) -> list[Count]:
         """Count many photos, with a progress bar; each count is in ``table`` as soon as it is made.
 
-        A photo that cannot be read is named with its reason and left out.
+        Photos that ``table`` has counts of, by the same model and options, are not counted again. A
+        photo that cannot be read is named with its reason, there too, and is not among the counts.
 
         Args:
-            photos: paths of photos.
+            photos: their paths. In the table they go by their path from the folder that all are in.
             table: CSV to write, columns photo, count, low and high, for each of several classes its
-                count, low, high and share in percent, then trust (ok or look), why, and the tile
-                in pixels if it was counted in tiles; an older one is replaced.
+                count, low, high and share in percent; trust (ok, look or failed) and why; the tile
+                in pixels if it was counted in tiles; seconds, and what has counted it.
             tile: pixels a side, if the photos are to be cut into other tiles than in training.
 
         Raises:
-            CellCountError: such tiles cannot be counted, or the table cannot be written.
+            CellCountError: such tiles cannot be counted, the table cannot be written, or another
+                run is writing it.
         """
         engine = self._on_tiles(tile)
-        counts = []
-        listed = list(photos)
-        with _writable(Path(table)) as file:
-            rows = csv.writer(file)
-            rows.writerow(["photo", "count", "low", "high", *self._columns(), *_LAST])
+        names = names_of(photos)
+        classes = [*self._groups] if self._groups else self.classes
+        asked = self._asked | {"tile": tile, "classes": self._groups}
+        options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
+        model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
+        shown = classes if len(self.classes) > 1 else []
+        with CountTable(Path(table), shown, model, options) as rows:
+            counts = rows.kept(names)
+            left = {photo: name for name, photo in names.items() if name not in counts}
             # Of photos that are to be cut into tiles, only one is in memory.
             see = partial(self._see, engine, tile=tile)
-            each = _in_turn(listed, see) if engine is not self._engine else _read_ahead(listed, see)
-            for photo, seen in tqdm(each, total=len(listed), unit="photo", leave=False):
+            each = (_in_turn if engine is not self._engine else _read_ahead)([*left], see)
+            bar = tqdm(each, initial=len(counts), total=len(names), unit="photo", leave=False)
+            began = time.perf_counter()
+            for photo, seen in bar:
                 try:
-                    one = self._count(photo, seen())[1]
+                    one = replace(self._count(photo, seen())[1], photo=left[photo])
                 except PhotoError as error:
                     tqdm.write(f"Left out: {error}")
+                    rows.fail(left[photo], f"{error.problem} {error.cure}")
                     continue
-                counts.append(one)
-                rows.writerow(_row(one))
-                file.flush()
-        return counts
+                counts[one.photo] = one
+                rows.add(one, (ended := time.perf_counter()) - began)
+                began = ended
+        return [counts[name] for name in names if name in counts]
 
     def share(self, name: str, counts: Sequence[Count]) -> Share:
         """The share of a class among the cells counted on photos, taken together.
@@ -241,10 +257,6 @@ class Counter:
         mine = [one.by_class[name] for one in some]
         others = [each for one in some for kind, each in one.by_class.items() if kind != name]
         return share(*([_known(each) for each in part] for part in (mine, others)))
-
-    def _columns(self) -> list[str]:
-        names = self._groups or (self.classes if len(self.classes) > 1 else [])
-        return [column for name in names for column in (name, *(f"{name} {what}" for what in _OF))]
 
     def _on_tiles(self, tile: int | None) -> engines.Engine:
         side = self.tile if tile is None else tile
@@ -354,51 +366,21 @@ def _tile_at(scale: float, usual: Usual | None) -> int:
     return round(usual.view * scale)
 
 
-_OF = ("low", "high", "%")
-_LAST = ("trust", "why", "tile")
-
-
-def _row(count: Count) -> list[Any]:
-    """What the table says of a photo."""
-    classes = [
-        value
-        for one in count.by_class.values()
-        for value in (*one, round(100 * one.n / count.n, 1) if count.n else None)
-    ]
-    why = ", ".join(count.why or ())
-    return [count.photo, count.n, count.low, count.high, *classes, count.trust, why, count.tile]
-
-
 def _known(number: Number) -> Estimate:
     """With an interval of no width where none is learned."""
     low, high = (number.n if end is None else end for end in number[1:])
     return Estimate(number.n, low, high)
 
 
-def _writable(table: Path) -> TextIO:
-    try:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        return table.open("w", newline="", encoding="utf-8")
-    except OSError as error:
-        raise CellCountError(
-            f"The table {table} cannot be written ({error.strerror}): close the program that shows "
-            "it, or choose another name."
-        ) from error
+_See = Callable[[Path], _Seen]
 
 
-_See = Callable[[str | Path], _Seen]
-
-
-def _in_turn(
-    photos: list[str | Path], see: _See
-) -> Iterator[tuple[str | Path, Callable[[], _Seen]]]:
+def _in_turn(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], _Seen]]]:
     """Each photo, and what reads it."""
     return ((photo, partial(see, photo)) for photo in photos)
 
 
-def _read_ahead(
-    photos: list[str | Path], see: _See
-) -> Iterator[tuple[str | Path, Callable[[], _Seen]]]:
+def _read_ahead(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], _Seen]]]:
     """Each photo once it is read, while the next one, and no more, is being read."""
     with ThreadPoolExecutor(1) as pool:
         following = [pool.submit(see, photo) for photo in photos[:1]]

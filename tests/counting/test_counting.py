@@ -1,10 +1,13 @@
 """From scores to counts, and a folder of photos to a table."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cellcount.calibration.accuracy import count_threshold, percentage_error
-from cellcount.counting.count import Count, read_counts
+from cellcount.counting.count import Count
+from cellcount.counting.table import read_counts
 from cellcount.errors import CellCountError
 
 
@@ -76,7 +79,7 @@ def test_folder_is_counted_around_a_broken_photo(checkpoint, labelled_photos, tm
     counter = Counter(checkpoint)
     assert counter.threshold == 0.5
     counts = counter.count_all([photos[0], broken, photos[1]], tmp_path / "out" / "counts.csv")
-    assert [one.photo for one in counts] == [path.name for path in photos]
+    assert [Path(one.photo).name for one in counts] == [path.name for path in photos]
     assert read_counts(tmp_path / "out" / "counts.csv") == {one.photo: one.n for one in counts}
     said = capsys.readouterr()
     assert "broken.jpg" in said.out + said.err

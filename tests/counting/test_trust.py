@@ -90,7 +90,7 @@ def test_photo_of_another_objective_is_counted_at_its_scale(
     table = tmp_path / "counts.csv"
     asked = ["count", str(MODEL), str(tmp_path / "b.png"), "--out", str(table)]
     assert main.main([*asked, "--scale", str(times)]) == 0
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         (row,) = csv.DictReader(file)
     assert int(row["count"]) == pytest.approx(before.n, abs=1) and before.n > 1
     assert row["tile"] == str(round(256 * times))
@@ -114,7 +114,7 @@ def test_table_and_command_line_name_the_odd_photo(tmp_path, photo, capsys):
     model = str(MODEL)
     files = [str(tmp_path / name) for name in ("a.png", "b.png")]
     assert main.main(["count", model, *files, "--out", str(table)]) == 0
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         good, odd = csv.DictReader(file)
     assert (good["trust"], good["why"], odd["trust"], odd["low"]) == ("ok", "", "look", "")
     assert "darker" in odd["why"]
