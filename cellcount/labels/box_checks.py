@@ -48,7 +48,7 @@ def taking_part(labelled: Sequence[Labelled]) -> list[Labelled]:
 
 def _wrong_filename(labelled: Labelled) -> Finding | None:
     stated, photo = labelled.annotation.filename, labelled.photo.name
-    if stated == photo:
+    if stated == photo or labelled.annotation.lacks:  # which is told
         return None
     problem = f"Its <filename> is {stated}, but the photo beside it is {photo}."
     return Finding(labelled.xml, problem, _OPEN_AND_SAVE)
@@ -57,7 +57,7 @@ def _wrong_filename(labelled: Labelled) -> Finding | None:
 def _wrong_size(labelled: Labelled) -> Finding | None:
     stated = labelled.annotation.width, labelled.annotation.height
     true = labelled.width, labelled.height
-    if stated == true:
+    if stated == true or labelled.annotation.lacks:
         return None
     problem = "Its <size> is {} × {} pixels, but the upright photo has {} × {}".format(
         *stated, *true
@@ -65,6 +65,8 @@ def _wrong_size(labelled: Labelled) -> Finding | None:
     if stated == true[::-1]:
         problem += ": swapped, as if the camera's EXIF rotation was ignored while labelling."
         return Finding(labelled.xml, problem, _OPEN_AND_SAVE)
+    if 0 in stated:
+        return Finding(labelled.xml, f"{problem}.", "cellcount check --fix puts the photo's in.")
     problem += ": it was resized, cropped or exchanged after labelling."
     return Finding(labelled.xml, problem, "Bring the labelled photo back, or label this one anew.")
 
