@@ -40,12 +40,13 @@ def _read(path: Path, photos: Photos) -> list[Foreign]:
         classes = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
         images = {entry["id"]: entry for entry in content["images"]}
         shapes: dict[Any, list[Shape]] = defaultdict(list)
-        for entry in content["annotations"]:
+        for number, entry in enumerate(content["annotations"], start=1):
+            who = f"annotation {entry.get('id', number)}"
             if entry["image_id"] not in images:
-                raise Wrong(f"annotation {entry['id']} is of an image that is not listed")
+                raise Wrong(f"{who} is of an image that is not listed")
             if entry["category_id"] not in classes:
-                raise Wrong(f"annotation {entry['id']} is of a category that is not listed")
-            shapes[entry["image_id"]].append(_shape(entry, classes[entry["category_id"]]))
+                raise Wrong(f"{who} is of a category that is not listed")
+            shapes[entry["image_id"]].append(_shape(entry, classes[entry["category_id"]], who))
         return [
             photos.labelled(
                 photos.find(str(entry["file_name"]), path),
@@ -57,8 +58,7 @@ def _read(path: Path, photos: Photos) -> list[Foreign]:
         ]
 
 
-def _shape(entry: dict[str, Any], label: str) -> Shape:
-    who = f"annotation {entry['id']}"
+def _shape(entry: dict[str, Any], label: str, who: str) -> Shape:
     if entry.get("iscrowd"):
         raise Wrong(f"{who} is a crowd, not one cell")
     more = entry.get("attributes") or {}

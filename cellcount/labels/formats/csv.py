@@ -8,6 +8,7 @@ has no column for the photo bears its name.
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ _PHOTO = ("filename", "image", "photo", "file", "image_path", "label")  # ImageJ
 _CLASS = ("class", "label", "type", "name", "counter")
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 _POINTS = (("x", "y"), ("axis-1", "axis-0"))
+_POINT = re.compile(r":[^/\\]*$")  # ImageJ puts the number of a point behind the photo: a.tif:12
 _SUFFIXES = (".csv", ".tsv", ".xls", ".txt")  # ImageJ's .xls is text
 
 
@@ -73,25 +75,22 @@ def _read(path: Path, photos: Photos) -> list[Foreign]:
         shapes: dict[str, list[Shape]] = defaultdict(list)
         sizes: dict[str, tuple[int, int]] = {}
         for number, row in enumerate(rows, start=2):
-            photo = row[of_photo].strip() if of_photo else ""
+            photo = _POINT.sub("", row[of_photo].strip()) if of_photo else ""
             sizes[photo] = _size(row)
             found = shapes[photo]
             if any((row[name] or "").strip() for name in corners):
                 label = (row[of_class] or "").strip() if of_class else ""
                 found.append(_shape(label, row, corners, separator, f"line {number}"))
         return [
-            photos.labelled(_photo(name, path, photos), sizes[name], some, path)
+            photos.labelled(
+                photos.find(name, path) if name else photos.of_file(path), sizes[name], some, path
+            )
             for name, some in shapes.items()
         ]
 
 
 def _names_photos(text: str, photos: Photos) -> bool:
     return any(photo.name in text for photo in photos.found)
-
-
-def _photo(name: str, path: Path, photos: Photos) -> Path:
-    """ImageJ puts the number of a point behind the photo: a.tif:12."""
-    return photos.find(name.partition(":")[0], path) if name else photos.of_file(path)
 
 
 def _size(row: Mapping[str, str | None]) -> tuple[int, int]:

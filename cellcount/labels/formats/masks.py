@@ -73,7 +73,7 @@ def cells(numbers: NDArray[np.generic], split: bool) -> list[Shape]:
     total = sum(map(len, parts))
     if split:
         return [shape for some in parts for shape in some]
-    if total > max(_PARTS * len(slices), 1):
+    if total > (_PARTS * len(slices) if len(slices) > 1 else 1):
         what = "one number for all cells" if len(slices) == 1 else "one number for several cells"
         raise Wrong(
             f"it is a mask with {what}, not one for each: --split takes its {total} connected "
