@@ -40,9 +40,12 @@ def detected(root: Path, format: str | None) -> tuple[ModuleType, list[Path]]:
     found: dict[str, list[Path]] = defaultdict(list)
     for names in ([format],) if format else ([n for n in FORMATS if n != _FALLBACK], [_FALLBACK]):
         for path in files:
-            for name in names:
-                if module_of(name).mine(path):
-                    found[name].append(path)
+            try:
+                mine = [name for name in names if module_of(name).mine(path)]
+            except OSError as error:
+                raise CellCountError(f"{path} cannot be read ({error.strerror}).") from error
+            for name in mine:
+                found[name].append(path)
         if found:
             break
     if len(found) > 1:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cellcount.labels.formats.content import understood, whole
 from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, point
 
 IMAGES = "images"
 FILE = "labels.csv"
@@ -110,6 +110,8 @@ def _shape(
         numbers = [float(text) for text in texts]
     except ValueError as error:
         raise Wrong(f'{who} has "{", ".join(texts)}" instead of numbers') from error
+    if len(numbers) == 2:
+        return point(label, numbers, who)
     return bounds(label, zip(numbers[::2], numbers[1::2], strict=True), who)
 
 

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from cellcount.labels import voc
 from cellcount.labels.formats.content import understood
 from cellcount.labels.formats.foreign import Foreign, Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, ellipse
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, ellipse, point
 
 _NO_SHAPES = ("tag", "attribute")
 
@@ -65,8 +65,10 @@ def _shapes(item: Element, who: str) -> list[Shape]:
             [float(number) for number in pair.split(",")]
             for pair in item.attrib["points"].split(";")
         ]
-        groups = [points] if item.tag == "polygon" else [[point] for point in points]
-        found = [bounds(label, group, who) for group in groups]
+        if item.tag == "polygon":
+            found = [bounds(label, points, who)]
+        else:
+            found = [point(label, position, who) for position in points]
     else:
         raise Wrong(f"{who} is a {item.tag}, which marks no cell: delete it")
     said = {one.get("name"): (one.text or "").strip().lower() for one in item.iter("attribute")}

@@ -59,6 +59,7 @@ class Photos:
         self.root, self.label, self.diameter, self.split = root, label, diameter, split
         self.notes: list[str] = []
         self._by_name: dict[str, list[Path]] = defaultdict(list)
+        self._in_any_case: dict[str, list[Path]] = defaultdict(list)
         self.found: list[Path] = []
         seen = {path.resolve() for path in without}
         for path in (path for top in (folder, root) for path in sorted(top.rglob("*"))):
@@ -67,6 +68,7 @@ class Photos:
                 self.found.append(path)
                 for name in {path.name, path.stem}:
                     self._by_name[name].append(path)
+                    self._in_any_case[name.casefold()].append(path)
 
     def has(self, stem: str) -> bool:
         """Whether there is a photo of this name, without regard to its suffix."""
@@ -80,7 +82,8 @@ class Photos:
         """
         parts = PurePosixPath(name.replace("\\", "/")).parts or ("",)
         for wanted in (parts[-1], _PREFIX.sub("", parts[-1])):
-            if found := self._by_name.get(wanted):
+            found = self._by_name.get(wanted) or self._in_any_case.get(wanted.casefold())
+            if found:
                 break
         else:
             raise CellCountError(
@@ -141,7 +144,7 @@ class Photos:
         return Foreign(photo, Annotation(photo.name, *size, boxes, verified), str(said_by))
 
     def _box(self, shape: Shape, said_by: object) -> Box:
-        if shape[1:3] == shape[3:5]:
+        if shape.point:
             if self.diameter is None:
                 raise CellCountError(
                     f"{said_by} marks cells by points: say how many pixels a cell is wide, with "

@@ -10,6 +10,7 @@ import struct
 import zipfile
 from collections import defaultdict
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 from roifile import ROI_TYPE, ImagejRoi, roiwrite
@@ -17,8 +18,9 @@ from roifile import ROI_TYPE, ImagejRoi, roiwrite
 from cellcount.errors import CellCountError
 from cellcount.labels.formats.content import understood, whole
 from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, point
 from cellcount.labels.voc import Box
+from cellcount.photos.reading import is_photo
 
 IMAGES = "."  # a zip beside each photo
 _LARGEST = 256_000_000  # bytes that a zip may unpack to; a region takes some hundred
@@ -29,13 +31,15 @@ _LINES = (ROI_TYPE.LINE, ROI_TYPE.FREELINE, ROI_TYPE.POLYLINE, ROI_TYPE.ANGLE)
 
 
 def mine(path: Path) -> bool:
-    """Whether a file is a region or a zip of regions."""
-    if path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
+    """Whether a file is a region or a zip of regions; one without any lies beside its photo."""
+    if path.suffix.lower() == ".zip":
         try:
             with zipfile.ZipFile(path) as archive:
-                return all(name.lower().endswith(".roi") for name in archive.namelist())
-        except (OSError, zipfile.BadZipFile, ValueError):
+                names = archive.namelist()
+        except (zipfile.BadZipFile, ValueError, NotImplementedError):
             return False
+        beside = names or any(is_photo(one) for one in path.parent.glob(f"{escape(path.stem)}.*"))
+        return bool(beside) and all(name.lower().endswith(".roi") for name in names)
     return path.suffix.lower() == ".roi"
 
 
@@ -89,7 +93,7 @@ def _shapes(region: ImagejRoi, who: str) -> list[Shape]:
     label = _class(region)
     points = region.coordinates() if region.roitype == ROI_TYPE.POINT else ()
     if len(points):
-        return [bounds(label, [point], who) for point in points]
+        return [point(label, position, who) for position in points]
     if region.subpixelrect:
         return [box(label, (region.xd, region.yd), (region.widthd, region.heightd), who)]
     if region.subpixel_coordinates is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cellcount.labels.formats.content import load, loaded, understood
 from cellcount.labels.formats.foreign import Foreign, Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse, point
 
 _OUTLINES = ("polygon", "rectangle", "mask", "oriented_rectangle")
 
@@ -53,6 +53,6 @@ def _shapes(entry: dict[str, Any], who: str) -> Iterator[Shape]:
         radius = math.dist(middle, edge)
         yield ellipse(label, (middle[0], middle[1]), (radius, radius), who)
     elif kind in ("point", "points"):
-        yield from (bounds(label, [point], who) for point in points)
+        yield from (point(label, position, who) for position in points)
     else:
         raise Wrong(f"{who} is a {kind}, which marks no cell: delete it")

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from cellcount.labels.formats.content import load, loaded, understood
 from cellcount.labels.formats.foreign import Foreign, Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse, turn
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse, point, turn
 from cellcount.photos.reading import is_photo
 
 _NO_SHAPES = ("choices", "textarea", "rating", "number", "taxonomy", "labels", "relation")
@@ -107,7 +107,7 @@ def _shapes(one: dict[str, Any], who: str) -> Iterator[Shape]:
         corners = [(x, y), (x + width, y), (x, y + height), (x + width, y + height)]
         yield bounds(label, [turn(corner, (x, y), turned) for corner in corners], who)
     elif "x" in value:
-        yield bounds(label, [_scaled((value["x"], value["y"]), across, down)], who)
+        yield point(label, _scaled((value["x"], value["y"]), across, down), who)
     else:
         raise Wrong(f"{who} was painted, which is not read: export it as COCO")
 

@@ -5,7 +5,8 @@ CellProfiler. They lie beside the photo or in another folder, and bear its name,
 or not. A mask in which all cells have one number says where cells are, and not which.
 """
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from cellcount.labels.formats.shapes import Shape, Wrong
 from cellcount.photos.reading import MAX_MEGAPIXELS, is_photo
 
 _SPREAD = 4  # times the image, that the bounds of all numbers together cover at most
+_LISTED = 1_000_000  # numbers up to which a list of all is short
 _PARTS = 2  # of a cell, on average: segmentation leaves crumbs
 _EVERYWHERE = ndimage.generate_binary_structure(2, 2)  # corners touch
 
@@ -92,7 +94,7 @@ def _compact(
     numbers: NDArray[np.generic],
 ) -> tuple[NDArray[np.generic], list[tuple[int, tuple[slice, slice]]]]:
     """The image with small numbers, and the bounds of each number that occurs but 0."""
-    if numbers.dtype.kind not in "ui" or numbers.min() < 0 or numbers.max() > numbers.size:
+    if numbers.dtype.kind not in "ui" or numbers.min() < 0 or numbers.max() > _LISTED:
         kinds, inverse = np.unique(numbers, return_inverse=True)
         shift = 0 if kinds[0] == 0 else 1
         numbers = inverse.reshape(numbers.shape) + shift
@@ -107,27 +109,28 @@ def _numbers(path: Path) -> NDArray[np.generic]:
         Wrong: it is damaged, too large, or has several channels or layers.
     """
     try:
-        return np.concatenate(list(_planes(path)))
+        return _plane(path)
     except (Wrong, OSError):
         raise
     except Exception as error:  # decoders raise anything when they are fed damaged files
         raise Wrong(f"it is cut short or damaged: {error}") from error
 
 
-def _planes(path: Path) -> Iterator[NDArray[np.generic]]:
+def _plane(path: Path) -> NDArray[np.generic]:
     if path.suffix.lower() == ".npy":
-        yield _one_plane(np.load(path, mmap_mode="r", allow_pickle=False))
-    elif path.suffix.lower() in (".tif", ".tiff"):
+        return _one_plane(np.load(path, mmap_mode="r", allow_pickle=False))
+    if path.suffix.lower() in (".tif", ".tiff"):
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
             _refuse(series.shape)
-            yield _one_plane(series.asarray())
-    else:
+            return _one_plane(series.asarray())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # _refuse has a limit
         with Image.open(path, formats=("PNG", "BMP")) as image:
             if image.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
                 raise Wrong("it has colours, not numbers")
             _refuse(image.size)
-            yield np.asarray(image)
+            return np.asarray(image)
 
 
 def _one_plane(numbers: NDArray[np.generic]) -> NDArray[np.generic]:

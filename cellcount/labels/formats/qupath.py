@@ -11,7 +11,7 @@ from typing import Any
 
 from cellcount.labels.formats.content import load, loaded, understood
 from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, point
 from cellcount.labels.voc import Box
 
 IMAGES = "."  # a GeoJSON beside each photo
@@ -62,9 +62,11 @@ def _shapes(feature: dict[str, Any], who: str) -> Iterator[Shape]:
     kind = geometry["type"]
     if kind not in _DEPTH:
         raise Wrong(f"{who} is a {kind}, which marks no cell: delete it")
-    positions = list(_positions(geometry["coordinates"], _DEPTH[kind]))
-    for points in [[one] for one in positions] if kind in _POINTS else [positions]:
-        yield bounds(label, points, who)
+    positions = _positions(geometry["coordinates"], _DEPTH[kind])
+    if kind in _POINTS:
+        yield from (point(label, position, who) for position in positions)
+    else:
+        yield bounds(label, positions, who)
 
 
 def _positions(nested: Any, depth: int) -> Iterator[Any]:

@@ -10,7 +10,7 @@ class Wrong(ValueError):
 
 
 class Shape(NamedTuple):
-    """What marks one cell: its bounds in pixels of the upright photo, a point if they are equal.
+    """What marks one cell: its bounds in pixels of the upright photo, or a ``point`` on it.
 
     ``label`` is "" where the file names no class.
     """
@@ -22,6 +22,7 @@ class Shape(NamedTuple):
     ymax: float
     truncated: bool = False
     difficult: bool = False
+    point: bool = False
 
 
 def bounds(label: str, points: Iterable[Iterable[float]], who: str) -> Shape:
@@ -44,6 +45,15 @@ def bounds(label: str, points: Iterable[Iterable[float]], who: str) -> Shape:
     return Shape(label, min(across), min(down), max(across), max(down))
 
 
+def point(label: str, position: Iterable[float], who: str) -> Shape:
+    """A point (x, y) on a cell.
+
+    Raises:
+        Wrong: a number is none of pixels.
+    """
+    return bounds(label, [position], who)._replace(point=True)
+
+
 def box(
     label: str, corner: tuple[float, float], size: tuple[float, float], who: str, turned: float = 0
 ) -> Shape:
@@ -55,7 +65,7 @@ def box(
     (x, y), (width, height) = corner, size
     middle = x + width / 2, y + height / 2
     corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
-    return bounds(label, (turn(point, middle, turned) for point in corners), who)
+    return bounds(label, (turn(corner, middle, turned) for corner in corners), who)
 
 
 def ellipse(
@@ -74,11 +84,11 @@ def ellipse(
 
 
 def turn(
-    point: tuple[float, float], about: tuple[float, float], degrees: float
+    position: tuple[float, float], about: tuple[float, float], degrees: float
 ) -> tuple[float, float]:
-    """A point turned about another, clockwise as y points down."""
+    """A position turned about another, clockwise as y points down."""
     cosine, sine = _direction(degrees)
-    x, y = point[0] - about[0], point[1] - about[1]
+    x, y = position[0] - about[0], position[1] - about[1]
     return about[0] + x * cosine - y * sine, about[1] + x * sine + y * cosine
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cellcount.labels.formats.content import load, loaded, understood, whole
 from cellcount.labels.formats.foreign import Foreign, Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, ellipse
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, ellipse, point
 
 _PROJECT = "_via_img_metadata"
 _CLASS = ("class", "label", "type", "name")
@@ -81,7 +81,7 @@ def _shape(region: dict[str, Any], who: str) -> Shape:
         points = zip(shape["all_points_x"], shape["all_points_y"], strict=True)
         return bounds(label, points, who)
     if kind == "point":
-        return bounds(label, [(shape["cx"], shape["cy"])], who)
+        return point(label, (shape["cx"], shape["cy"]), who)
     raise Wrong(f"{who} is a {kind}, which marks no cell: delete it")
 
 
