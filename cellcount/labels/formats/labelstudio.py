@@ -39,9 +39,12 @@ def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
     with understood(path, "Label Studio"):
         for task in load(path):
             photo = photos.find(_photo(task), path)
-            results = _results(task, photo.name)
+            results = _results(task)
             if results is None:
-                photos.notes.append(f"{photo.name} is left out: nobody has labelled it.")
+                photos.notes.append(
+                    f"{photo.name} is left out: nobody has labelled it, or several have and none "
+                    "of their annotations is marked as ground truth."
+                )
                 continue
             stated = {(one["original_width"], one["original_height"]) for one in results}
             if len(stated) > 1 or any(one.get("image_rotation") for one in results):
@@ -65,26 +68,22 @@ def _regions(task: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
 
 def _photo(task: dict[str, Any]) -> str:
     """The name of a task's photo: ``/data/local-files/?d=folder/a.jpg`` is ``folder/a.jpg``."""
-    texts = [str(text) for text in task.get("data", task).values() if isinstance(text, str)]
-    names = [unquote(text.rpartition("?d=")[2].partition("?")[0]) for text in texts]
-    named = next((name for name in names if is_photo(Path(name))), None)
+    data = {key: text for key, text in task.get("data", task).items() if isinstance(text, str)}
+    names = {k: unquote(text.rpartition("?d=")[2].partition("?")[0]) for k, text in data.items()}
+    named = next((name for name in names.values() if is_photo(Path(name))), names.get("image"))
     if named is None:
         raise Wrong(f"task {task.get('id')} names no photo")
     return named
 
 
-def _results(task: dict[str, Any], photo: str) -> list[dict[str, Any]] | None:
+def _results(task: dict[str, Any]) -> list[dict[str, Any]] | None:
     """The regions that a person has drawn; of several people's, those taken for the truth."""
     if "data" not in task:
         return [{"value": one, **one} for some in _regions(task) for one in some]
     done = [one for one in task["annotations"] if not one.get("was_cancelled")]
     if len(done) > 1:
         done = [one for one in done if one.get("ground_truth")]
-        if len(done) != 1:
-            raise Wrong(
-                f"{photo} was labelled more than once: mark one of the annotations as ground truth"
-            )
-    if not done:
+    if len(done) != 1:
         return None
     return [one for one in done[0]["result"] if one.get("type") not in _NO_SHAPES]
 
@@ -101,7 +100,7 @@ def _shapes(one: dict[str, Any], who: str) -> Iterator[Shape]:
         yield ellipse(
             label, _scaled(middle, across, down), _scaled(radii, across, down), who, turned
         )
-    elif "height" in value:
+    elif "height" in value and "keypointlabels" not in value:
         x, y = _scaled((value["x"], value["y"]), across, down)
         width, height = _scaled((value["width"], value["height"]), across, down)
         corners = [(x, y), (x + width, y), (x, y + height), (x + width, y + height)]

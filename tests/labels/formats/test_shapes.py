@@ -197,7 +197,7 @@ def test_label_studios_shapes(inside):
         },
         {
             "type": "keypointlabels",
-            "value": {"x": 12.5, "y": 20, "width": 0.3, "keypointlabels": ["cell"]},
+            "value": {"x": 12.5, "y": 20, "width": 2, "height": 2, "keypointlabels": ["cell"]},
         },
     ]
     put(inside, "p.json", [task(*results)])
@@ -211,27 +211,35 @@ def test_label_studios_shapes(inside):
     ]
 
 
-def test_label_studio_leaves_open_tasks_out_and_says_so(inside, capsys):
-    photo(inside, "b.png", SIZE, seed=1)
-    photo(inside, "c.png", SIZE, seed=2)
-    skipped = task(was_cancelled=True) | {"data": {"image": "b.png"}}
-    put(inside, "p.json", [task(), skipped, {"data": {"image": "c.png"}, "annotations": []}])
-    assert corners(inside) == []
-    said = capsys.readouterr().out
-    assert "b.png is left out: nobody has labelled it" in said
-    assert "c.png is left out" in said
-
-
-def test_label_studio_of_two_people_or_a_brush(inside):
+def test_label_studio_leaves_open_and_doubtful_tasks_out_and_says_so(inside, capsys):
+    for number, name in enumerate("bcde", start=1):
+        photo(inside, f"{name}.png", SIZE, seed=number)
     value = {"x": 10, "y": 10, "width": 10, "height": 10, "rotation": 0}
     one = {"type": "rectanglelabels", "value": value}
-    twice = task(one)
+    skipped = task(was_cancelled=True) | {"data": {"image": "b.png"}}
+    open_ = {"data": {"image": "c.png"}, "annotations": []}
+    twice = task(one) | {"data": {"image": "d.png"}}
     twice["annotations"] *= 2
-    put(inside, "p.json", [twice])
-    refused(inside, r"a\.png was labelled more than once: mark one .* ground truth")
+    judged = task(one) | {"data": {"image": "e"}}  # as an upload without suffix
+    judged["annotations"] = task()["annotations"] + task(one, ground_truth=True)["annotations"]
+    put(inside, "p.json", [task(), skipped, open_, twice, judged])
+    assert corners(inside) == []
+    assert len(voc.read(inside.parent / "to" / "e.xml").boxes) == 1
+    said = capsys.readouterr().out
+    assert [line.split(":")[0] for line in said.splitlines()] == [
+        f"{name}.png is left out" for name in "bcd"
+    ]
+    assert "nobody has labelled it, or several have" in said
+
+
+def test_label_studios_brush_and_turned_photo(inside):
     brush = {"format": "rle", "rle": [0, 1], "brushlabels": ["cell"]}
     put(inside, "p.json", [task({"type": "brushlabels", "value": brush})])
     refused(inside, r"region 1 of a\.png was painted.*export it as COCO")
+    turned = task({"type": "rectangle", "value": {"x": 1, "y": 1, "width": 9, "height": 9}})
+    turned["annotations"][0]["result"][0]["image_rotation"] = 90
+    put(inside, "p.json", [turned])
+    refused(inside, r"a\.png was turned while it was labelled")
 
 
 def feature(kind, coordinates, **properties):
