@@ -11,8 +11,9 @@ from statistics import median
 import numpy as np
 
 from cellcount.labels.boxes import box_iou
+from cellcount.labels.findings import Finding
 from cellcount.labels.pairing import Labelled
-from cellcount.labels.voc import Annotation, Box, Finding
+from cellcount.labels.voc import Annotation, Box
 
 SAME = 0.9  # IoU above which two boxes are one cell: a person does not hit it twice by chance
 DOMINANT = 0.8  # share of the boxes whose spelling is taken for the right one

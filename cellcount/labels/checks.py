@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cellcount.errors import CellCountError
 from cellcount.labels.box_checks import check_boxes, taking_part
+from cellcount.labels.findings import Finding
 from cellcount.labels.mending import plan
 from cellcount.labels.pairing import Labelled, pair
-from cellcount.labels.voc import Finding
 
 _LISTED = 20  # findings in one message
 

@@ -4,32 +4,19 @@ Everything is read and compared before the first file is written, and no file is
 """
 
 import filecmp
-import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import ArrayLike
 
 from cellcount.errors import CellCountError
-from cellcount.files import replacing
 from cellcount.labels import voc
 from cellcount.labels.box_checks import taking_part
 from cellcount.labels.checks import check, refuse_errors
 from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
-from cellcount.labels.sources import around, detected, module_of, opened
-from cellcount.photos.reading import is_photo, photo_size
-
-
-class Moved(NamedTuple):
-    """How many photos and boxes were imported or exported, and how many photos have no box."""
-
-    photos: int
-    boxes: int
-    empty: int
+from cellcount.labels.sources import around, detected, opened
+from cellcount.labels.writing import Moved, copy, moved, refuse_full, unwritable, write_labels
+from cellcount.photos.reading import is_photo
 
 
 def import_labels(
@@ -74,14 +61,14 @@ def import_labels(
             for one in found:
                 photo = folder / one.annotation.filename
                 if not photo.exists():
-                    _copy(one.photo, photo)
+                    copy(one.photo, photo)
                 if not photo.with_suffix(".xml").exists():
                     voc.write(photo.with_suffix(".xml"), one.annotation)
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise unwritable(folder, error) from error
     for note in photos.notes:
         print(note)
-    return _moved([one.annotation for one in found])
+    return moved([one.annotation for one in found])
 
 
 def export_labels(folder: str | Path, target: str | Path, format: str) -> Moved:
@@ -99,58 +86,13 @@ def export_labels(folder: str | Path, target: str | Path, format: str) -> Moved:
         CellCountError: the labels hold mistakes, or ``target`` is there already.
     """
     target = Path(target)
-    _refuse_full(target)
+    refuse_full(target)
     checked = check(folder)
     refuse_errors(checked)
     labelled = [Boxed(one.photo, one.annotation) for one in taking_part(checked.labelled)]
     if not labelled:
         raise CellCountError(f"No photo in {folder} has labels: there is nothing to export.")
     return write_labels(labelled, target, format)
-
-
-def write_labels(labelled: Sequence[Boxed], target: str | Path, format: str) -> Moved:
-    """Copy photos and write their labels, in the layout of ``format``, into a new folder.
-
-    Args:
-        labelled: photos of different names, with their labels; :func:`boxed` makes them of boxes.
-        target: folder to make.
-        format: one of ``WRITTEN``.
-
-    Raises:
-        CellCountError: ``target`` is there already, or it cannot be written.
-    """
-    target = Path(target)
-    _refuse_full(target)
-    module = module_of(format)
-    try:
-        (target / module.IMAGES).mkdir(parents=True, exist_ok=True)
-        module.write(labelled, target)
-        for photo, annotation in labelled:
-            _copy(photo, target / module.IMAGES / annotation.filename)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    return _moved([annotation for _, annotation in labelled])
-
-
-def boxed(photo: str | Path, boxes: ArrayLike, labels: Sequence[str]) -> Boxed:
-    """A photo with boxes that a detector found, to be written for another program.
-
-    Args:
-        photo: file.
-        boxes: (n, 4) as xmin, ymin, xmax, ymax in pixels of the upright photo.
-        labels: n classes.
-
-    Raises:
-        PhotoError: the photo cannot be read.
-    """
-    photo, corners = Path(photo), np.asarray(boxes, dtype=float).reshape(-1, 4).round().astype(int)
-    drawn = (voc.Box(label, *four) for label, four in zip(labels, corners.tolist(), strict=True))
-    return Boxed(photo, voc.Annotation(photo.name, *photo_size(photo), tuple(drawn), False))
-
-
-def _refuse_full(target: Path) -> None:
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise CellCountError(f"{target} is there already and is not replaced: choose a new folder.")
 
 
 def _apart(found: Sequence[Foreign], folder: Path) -> list[Foreign]:
@@ -202,20 +144,3 @@ def _says(xml: Path, annotation: voc.Annotation) -> bool:
         return voc.read(xml) == annotation
     except voc.AnnotationError:
         return False
-
-
-def _copy(photo: Path, target: Path) -> None:
-    with replacing(target) as part:
-        shutil.copyfile(photo, part)
-
-
-def _moved(annotations: Sequence[voc.Annotation]) -> Moved:
-    boxes = [len(annotation.boxes) for annotation in annotations]
-    return Moved(len(boxes), sum(boxes), boxes.count(0))
-
-
-def _unwritable(folder: Path, error: OSError) -> CellCountError:
-    return CellCountError(
-        f"{folder} cannot be written to ({error.strerror}). Choose a folder that you may write to "
-        "and that has room."
-    )

@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
-from cellcount.labels.voc import Annotation, AnnotationError, Finding
+from cellcount.labels.findings import AnnotationError, Finding
+from cellcount.labels.voc import Annotation
 from cellcount.photos.reading import PhotoError, is_photo, photo_size, read_photo
 
 _SMALL = 256  # pixels a side; a JPEG is decoded to the end, and in half the time

@@ -7,17 +7,13 @@ The layout is the one of the PASCAL VOC development kit, in the form in which la
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 from xml.etree import ElementTree
-
-import defusedxml
-import defusedxml.ElementTree
 
 from cellcount.errors import CellCountError
 from cellcount.files import replacing
 from cellcount.labels.completing import complete
-
-_MEND = "Mend it in a text editor, bring it back from a backup, or save the photo in labelImg anew."
+from cellcount.labels.findings import MEND, AnnotationError, Finding
+from cellcount.labels.xml import parse
 
 _VERIFIED = {"yes": True, "no": False}
 _LARGEST = 2**31 - 1  # of a number in an XML; no photo has as many pixels a side
@@ -56,29 +52,6 @@ class Annotation:
     lacks: tuple[str, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, repr=False)
-class Finding:
-    """One thing about one file that a user should know before training."""
-
-    file: Path
-    problem: str
-    cure: str
-    severity: Literal["error", "note"] = "error"
-
-    def __repr__(self) -> str:
-        """Say it as one plain line, also where a notebook shows a list of them."""
-        return f"{self.file}: {self.problem} {self.cure}"
-
-
-class AnnotationError(CellCountError):
-    """An XML that holds no usable annotation; ``finding`` says which and why."""
-
-    def __init__(self, finding: Finding) -> None:
-        """Take the finding, which is also the message."""
-        super().__init__(finding)
-        self.finding = finding
-
-
 def read(path: str | Path, *, loose: bool = False) -> Annotation:
     """Read one Pascal VOC file.
 
@@ -105,14 +78,6 @@ def read(path: str | Path, *, loose: bool = False) -> Annotation:
         verified=_VERIFIED.get(root.get("verified", "")),
         lacks=lacks,
     )
-
-
-def root_tag(path: Path) -> str | None:
-    """The tag of an XML's root; None if it cannot be read."""
-    try:
-        return str(parse(path).tag)
-    except AnnotationError:  # reading it will say what is wrong
-        return None
 
 
 def unconfirmed(path: str | Path) -> bool:
@@ -147,30 +112,6 @@ def write(path: str | Path, annotation: Annotation) -> None:
         ) from error
 
 
-def parse(path: Path) -> ElementTree.Element:
-    """The root of an XML of unknown origin.
-
-    Raises:
-        AnnotationError: the file is missing, damaged or dangerous.
-    """
-    if path.exists() and not path.is_file():
-        problem = "It has the name of an XML, but is no file."
-        raise AnnotationError(Finding(path, problem, "Rename it or move it out of the folder."))
-    try:
-        root = defusedxml.ElementTree.parse(path).getroot()
-    except OSError as error:
-        cure = "Check the name and that you may read it."
-        problem = f"The file cannot be read ({error.strerror})."
-        raise AnnotationError(Finding(path, problem, cure)) from error
-    except defusedxml.DefusedXmlException as error:
-        problem = "The XML defines entities, as attacks do and labelling programs never do."
-        raise AnnotationError(Finding(path, problem, _MEND)) from error
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        problem = f"The XML is damaged ({error})."
-        raise AnnotationError(Finding(path, problem, _MEND)) from error
-    return root
-
-
 def _annotation(path: Path) -> ElementTree.Element:
     root = parse(path)
     if root.tag != "annotation":
@@ -198,7 +139,7 @@ def _text(
 ) -> str:
     text = item.findtext(tag) or ""
     if not text.strip():
-        raise AnnotationError(Finding(path, f"{owner} has no <{tag}>.", _MEND))
+        raise AnnotationError(Finding(path, f"{owner} has no <{tag}>.", MEND))
     return text.strip() if strip else text
 
 
@@ -210,7 +151,7 @@ def _whole(path: Path, owner: str, item: ElementTree.Element, tag: str) -> int:
         number = math.nan
     if not math.isfinite(number) or abs(number) > _LARGEST:
         problem = f"{owner} has <{tag}>{text[:40]}</{tag}>, which is no number of pixels."
-        raise AnnotationError(Finding(path, problem, _MEND))
+        raise AnnotationError(Finding(path, problem, MEND))
     return round(number)
 
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from cellcount.labels import voc
 from cellcount.labels.formats.content import understood
 from cellcount.labels.formats.foreign import Foreign, Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, ellipse, point
+from cellcount.labels.xml import parse, root_tag
 
 _NO_SHAPES = ("tag", "attribute")
 
 
 def mine(path: Path) -> bool:
     """Whether a file is CVAT's own XML."""
-    return path.suffix.lower() == ".xml" and voc.root_tag(path) == "annotations"
+    return path.suffix.lower() == ".xml" and root_tag(path) == "annotations"
 
 
 def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
@@ -31,7 +31,7 @@ def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
 
 def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
     with understood(path, "CVAT"):
-        root = voc.parse(path)
+        root = parse(path)
         if root.find("track") is not None:
             raise Wrong("it labels a video: export the frames and CVAT for images")
         for image in root.iter("image"):

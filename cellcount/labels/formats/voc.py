@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cellcount.labels import voc
 from cellcount.labels.formats.foreign import Boxed, Foreign, Photos, upright_size
+from cellcount.labels.xml import root_tag
 
 IMAGES = "JPEGImages"
 _LABELS = Path("Annotations")
@@ -18,7 +19,7 @@ _LIST = Path("ImageSets", "Main", "default.txt")
 
 def mine(path: Path) -> bool:
     """Whether a file is Pascal VOC, perhaps damaged; the XML of other programs is not."""
-    return path.suffix.lower() == ".xml" and voc.root_tag(path) in ("annotation", None)
+    return path.suffix.lower() == ".xml" and root_tag(path) in ("annotation", None)
 
 
 def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:

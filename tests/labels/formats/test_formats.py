@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from cellcount.labels import voc
-from cellcount.labels.exchange import boxed, export_labels, import_labels, write_labels
+from cellcount.labels.exchange import export_labels, import_labels
 from cellcount.labels.formats import FORMATS, WRITTEN
 from cellcount.labels.sources import detected
+from cellcount.labels.writing import boxed, write_labels
 from tests.labels.formats.samples import CELLS, CORNERS, NAMED, NAMELESS, SIZE, photo
 
 
