@@ -11,7 +11,7 @@ from types import ModuleType
 
 from cellcount.errors import CellCountError
 from cellcount.labels.formats import FORMATS
-from cellcount.labels.formats.content import load
+from cellcount.labels.formats.content import DAMAGED_ZIP, load
 
 _LARGEST_ZIP = 20e9  # bytes once unpacked
 _USUAL_ZIP = 1e9  # bytes, up to which nobody minds how well they were packed
@@ -104,7 +104,7 @@ def _unpack(source: Path, target: Path) -> None:
                     "it, and import the folder."
                 )
             archive.extractall(target)  # leaves out .. and leading slashes
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+    except DAMAGED_ZIP as error:
         raise CellCountError(
             f"{source} cannot be unpacked ({error}): export or download it again."
         ) from error

@@ -260,13 +260,13 @@ def bomb(path, name, size):
 
 def test_zips_that_would_fill_disk_or_memory(source, tmp_path, monkeypatch):
     monkeypatch.setattr("cellcount.labels.sources._USUAL_ZIP", 30e6)
-    with pytest.raises(CellCountError, match=r"task\.zip would unpack to 0\.1 GB"):
+    with pytest.raises(CellCountError, match=r"^\S+task\.zip would unpack to 0\.1 GB"):
         import_labels(bomb(source / "task.zip", "a.json", 64 << 20), tmp_path / "to")
     (source / "task.zip").unlink()
     monkeypatch.setattr("cellcount.labels.formats.imagej._LARGEST", 30e6)
     bomb(source / "a.zip", "1.roi", 64 << 20)
     with pytest.raises(
-        CellCountError, match=r"a\.zip is no complete ImageJ .*unpack to over 30 MB"
+        CellCountError, match=r"a\.zip is no complete ImageJ file \(it would unpack to over 30 MB"
     ):
         import_labels(source, tmp_path / "to")
     assert not (tmp_path / "to").exists()
@@ -286,3 +286,14 @@ def test_a_format_that_is_not_there(source, tmp_path):
         CellCountError, match=r"no labels that are known \(labelme\): docs/labels\.md"
     ):
         import_labels(source, tmp_path / "to", "labelme")
+
+
+def test_a_zip_with_damaged_content_is_told(source, tmp_path):
+    text = bytes(range(256)) * 40
+    with zipfile.ZipFile(source / "task.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", text)
+    whole = bytearray((source / "task.zip").read_bytes())
+    whole[36:44] = b"\xff" * 8  # in the packed bytes, behind the name
+    (source / "task.zip").write_bytes(whole)
+    with pytest.raises(CellCountError, match=r"task\.zip cannot be unpacked .*again"):
+        import_labels(source / "task.zip", tmp_path / "to")

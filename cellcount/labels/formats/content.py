@@ -1,6 +1,8 @@
 """What the readers of all formats share: files read within bounds, and errors in plain words."""
 
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -10,6 +12,8 @@ from typing import Any
 from cellcount.errors import CellCountError
 from cellcount.labels.formats.shapes import Wrong
 
+# What zipfile raises of damaged ones, and of those with a password (RuntimeError).
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError)
 _LARGEST = 256_000_000  # bytes of one file; Python needs up to 20 times as much for its content
 
 

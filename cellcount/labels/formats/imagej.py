@@ -16,7 +16,7 @@ from pathlib import Path
 from roifile import ROI_TYPE, ImagejRoi, roiwrite
 
 from cellcount.errors import CellCountError
-from cellcount.labels.formats.content import understood, whole
+from cellcount.labels.formats.content import DAMAGED_ZIP, understood, whole
 from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, point
 from cellcount.labels.voc import Box
@@ -36,7 +36,7 @@ def mine(path: Path) -> bool:
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
-        except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        except DAMAGED_ZIP:
             return False
         beside = names or any(is_photo(one) for one in path.parent.glob(f"{escape(path.stem)}.*"))
         return bool(beside) and all(name.lower().endswith(".roi") for name in names)
@@ -68,7 +68,9 @@ def _read(path: Path, slices: set[tuple[int, ...]]) -> list[Shape]:
     with understood(path, "ImageJ"):
         try:
             regions = [ImagejRoi.frombytes(content) for content in _contents(path)]
-        except (struct.error, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        except Wrong:
+            raise
+        except (struct.error, *DAMAGED_ZIP) as error:
             raise Wrong(f"it is cut short or damaged: {error}") from error
         slices |= {(r.position, r.c_position, r.z_position, r.t_position) for r in regions}
         return [
