@@ -62,7 +62,7 @@ def ready_to_train(folder: str | Path, *, strict: bool = False) -> None:
         CellCountError: lists what must be put right, and says how.
     """
     checked = check(folder)
-    _left_out.pop(checked.folder.resolve(), None)  # who asks is told, also for the second time
+    _left_out.pop(checked.folder.absolute(), None)  # who asks is told, also for the second time
     leave_out(checked, strict=strict)
     if checked.notes:
         print(_some(checked.notes, _command(checked)))
@@ -95,15 +95,15 @@ def leave_out(checked: Checked, *, strict: bool = False) -> None:
     """
     if strict or not checked.good:
         refuse_errors(checked)
-    folder, files = checked.folder.resolve(), {finding.file for finding in checked.errors}
-    bad = frozenset(one.resolve() for file in files for one in (file, file.with_suffix("")))
+    folder, files = checked.folder.absolute(), {finding.file for finding in checked.errors}
+    bad = frozenset(one.absolute() for file in files for one in (file, file.with_suffix("")))
     if bad and _left_out.get(folder) != bad:  # else it was said
         stems = sorted({file.stem for file in files})
         more = f" and {len(stems) - _LISTED} more" if len(stems) > _LISTED else ""
         total = len({*stems, *(one.xml.stem for one in checked.labelled)})
         print(
-            f"{len(stems)} of {total} labelled photos in {checked.folder} are left out, because "
-            f"their labels cannot be used: {', '.join(stems[:_LISTED])}{more}. {_command(checked)} "
+            f"Left out, because their labels cannot be used: {len(stems)} of {total} labelled "
+            f"photos in {checked.folder}: {', '.join(stems[:_LISTED])}{more}. {_command(checked)} "
             "says why, and with --fix mends what needs no guessing."
         )
     _left_out[folder] = bad
@@ -111,7 +111,7 @@ def leave_out(checked: Checked, *, strict: bool = False) -> None:
 
 def is_left_out(file: Path) -> bool:
     """Whether a file, or a folder that it is in, was left out for an error."""
-    file = file.resolve()
+    file = file.absolute()
     mine = {file, file.with_suffix(""), *file.parents}
     return any(mine & bad for bad in _left_out.values())
 

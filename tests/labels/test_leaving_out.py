@@ -27,12 +27,12 @@ def test_the_others_are_used_and_it_is_said_once(folder, capsys):
     assert [photo.stem for photo in labelled_photos(folder)] == ["a", "c"]
     said = capsys.readouterr().out
     assert "1 of 3 labelled photos" in said
-    assert "cannot be used: b. " in said
+    assert f"photos in {folder}: b. " in said
     assert f"cellcount check {folder} says why, and with --fix" in said
     labelled_photos(folder)
     assert capsys.readouterr().out == ""
     ready_to_train(folder)
-    assert "cannot be used: b. " in capsys.readouterr().out
+    assert f"photos in {folder}: b. " in capsys.readouterr().out
 
 
 def test_strict_refuses_with_the_list(folder):
@@ -66,6 +66,15 @@ def test_icevisions_parser_gets_none_of_them(icevision, folder):
     parser = icevision.parsers.VOCBBoxParser(annotations_dir=folder, images_dir=folder)
     (records,) = parser.parse(icevision.SingleSplitSplitter(), show_pbar=False)
     assert [record.filepath.stem for record in records] == ["a"]
+
+
+def test_a_subfolder_that_the_parser_would_read_too_is_left_out(icevision, folder):
+    (folder / "loop").symlink_to(".")
+    (folder / "c.xml").unlink()
+    (folder / "c.xml").symlink_to("c.xml")
+    assert [photo.stem for photo in labelled_photos(folder)] == ["a"]
+    parser = icevision.parsers.VOCBBoxParser(annotations_dir=folder, images_dir=folder)
+    assert [str(xml) for xml in parser] == [str(folder / "a.xml")]
 
 
 def test_mended_photos_take_part_again(folder, icevision, capsys):

@@ -178,7 +178,7 @@ def test_what_yolo_leaves_open_is_said(source, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "1 of 2 photos have scores beside their boxes" in said
     assert "until you confirm them" in said
-    assert "1 photos have no text file and are left out, as c.jpg" in said
+    assert "they have no text file: 1 of 3 photos, as c.jpg" in said
     assert not (tmp_path / "to" / "c.jpg").exists()
 
 

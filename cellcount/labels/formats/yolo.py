@@ -58,8 +58,9 @@ def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
     ]
     if missing and found:
         photos.notes.append(
-            f"{len(missing)} photos have no text file and are left out, as {missing[0].name}: if "
-            "they hold no cell, put an empty text file of their name beside the others."
+            f"Left out, because they have no text file: {len(missing)} of "
+            f"{len(missing) + len(labelled)} photos, as {missing[0].name}. Put an empty text file "
+            "beside those that hold no cell."
         )
     return found
 
