@@ -70,7 +70,7 @@ def _read(path: Path, photos: Photos) -> list[Foreign]:
         next(rows)
         of_photo = next((name for name in _PHOTO if name in columns), None)
         of_class = next((name for name in _CLASS if name in columns and name != of_photo), None)
-        if corners != _BOX and of_photo == "label" and not _names_photos(text, photos):
+        if of_photo == "label" and not any(photo.name in text for photo in photos.found):
             of_photo, of_class = None, "label"
         shapes: dict[str, list[Shape]] = defaultdict(list)
         sizes: dict[str, tuple[int, int]] = {}
@@ -87,10 +87,6 @@ def _read(path: Path, photos: Photos) -> list[Foreign]:
             )
             for name, some in shapes.items()
         ]
-
-
-def _names_photos(text: str, photos: Photos) -> bool:
-    return any(photo.name in text for photo in photos.found)
 
 
 def _size(row: Mapping[str, str | None]) -> tuple[int, int]:

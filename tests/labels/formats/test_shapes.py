@@ -342,6 +342,18 @@ def test_a_table_of_points_with_photos_and_classes(inside):
     assert box == voc.Box("cell", 65, 55, 75, 65)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "xmin,ymin,xmax,ymax,label\n10,20,40,50,bud\n",
+        "image,label,xmin,ymin,xmax,ymax\nfolder/a.png,bud,10.2,19.8,40,50\n",
+    ],
+)
+def test_other_tables_of_boxes(inside, text):
+    put(inside, "boxes.csv", text)
+    assert corners(inside) == [("bud", 10, 20, 40, 50)]
+
+
 def test_a_table_with_a_word_for_a_number(inside):
     put(inside, "a.csv", "x,y\n50,60\n70,many\n")
     refused(inside, r'a\.csv is no complete CSV file \(line 3 has "70, many"', diameter=10)
