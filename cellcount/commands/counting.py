@@ -6,7 +6,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellcount.commands.options import add_recipe, add_seed, by_hand
+from cellcount.commands.options import (
+    add_recipe,
+    add_seed,
+    add_strict,
+    by_hand,
+    obey_strict,
+)
 from cellcount.errors import CellCountError
 
 if TYPE_CHECKING:
@@ -54,6 +60,7 @@ def add(commands: Any) -> None:
     evaluate.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
     evaluate.add_argument("folder", type=Path, help="labelled photos it has not learned from")
     evaluate.add_argument("--out", type=Path, default=Path("out/evaluation"), help="for pictures")
+    add_strict(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
     for command in (count, evaluate):
@@ -69,6 +76,7 @@ def add(commands: Any) -> None:
     calibrate.add_argument("model", type=Path, help="checkpoint, as models/cells.pth")
     calibrate.add_argument("folder", type=Path, help="labelled photos, three or more")
     calibrate.add_argument("--out", type=Path, required=True, help="checkpoint to write")
+    add_strict(calibrate)
     calibrate.set_defaults(run=_calibrate)
 
     crossval = commands.add_parser(
@@ -79,6 +87,7 @@ def add(commands: Any) -> None:
     crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
     add_recipe(crossval)
     add_seed(crossval)
+    add_strict(crossval)
     crossval.set_defaults(run=_crossval)
 
 
@@ -201,6 +210,7 @@ def _parted(text: str, sign: str, known: Collection[str]) -> list[str]:
 def _calibrate(options: argparse.Namespace) -> None:
     from cellcount.counting.counter import Counter
 
+    obey_strict(options, options.folder)
     # With any threshold, a model that has learned nothing about counting can be calibrated too.
     counter = Counter(options.model, threshold=0.5).calibrate(options.folder, options.out)
     learned = counter.calibration
@@ -215,6 +225,7 @@ def _calibrate(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from cellcount.judging import report
 
+    obey_strict(options, options.folder)
     report.tell(report.judge(options.model, options.folder, options.out, options.engine))
     print(f"Table and pictures are in {options.out}.")
 
@@ -223,6 +234,7 @@ def _crossval(options: argparse.Namespace) -> None:
     from cellcount.detector.finetuning import recipe_for
     from cellcount.judging import crossval, report
 
+    obey_strict(options, options.folder)
     report.refuse_own_folder(options.folder, options.out)
     judged = crossval.cross_validate(
         options.folder,
