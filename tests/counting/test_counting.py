@@ -153,3 +153,24 @@ def test_warm_start_takes_all_but_the_classes(icevision):
     resnet = vfnet.backbones.resnet50_fpn_1x(pretrained=False)
     with pytest.raises(CellCountError, match="another"):
         warm_start(vfnet.model(backbone=resnet, num_classes=2))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda whole: b"hi", "is no checkpoint"),
+        (lambda whole: b"", "damaged or incomplete"),
+        (lambda whole: whole[:20_000], "damaged or incomplete"),
+        (lambda whole: whole[:30_000] + bytes(999) + whole[31_000:], "damaged or incomplete"),
+        (lambda whole: b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (lambda whole: b"<!DOCTYPE html><html></html>", "is no checkpoint"),
+        (lambda whole: b"\xff\xd8\xff\xe0" + bytes(500), "is no checkpoint"),
+        (lambda whole: b"PK\x03\x04" + bytes(500), "damaged or incomplete"),
+    ],
+)
+def test_file_that_is_no_checkpoint_is_told(checkpoint, tmp_path, make, said):
+    from cellcount.counting.counter import Counter
+
+    (tmp_path / "bad.pth").write_bytes(make(checkpoint.read_bytes()))
+    with pytest.raises(CellCountError, match=said):
+        Counter(tmp_path / "bad.pth")
