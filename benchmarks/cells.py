@@ -20,15 +20,24 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.table import write_between
+from benchmarks.table import markdown, write_between
+from cellcount.calibration.classes import share
 from cellcount.counting.counter import Counter
 from cellcount.detector.finetuning import MINUTES, finetune, read_off
 from cellcount.detector.head_start import SHIPPED
-from cellcount.judging.evaluation import average_precision
+from cellcount.judging.evaluation import Evaluation, average_precision
 from cellcount.judging.report import judged
 from cellcount.labels.confirmed import labelled_photos
 
 _MOST = 12  # photos that do not judge
+_CLASS_HEADS = (
+    "set",
+    "class",
+    "counts off",
+    "labelled count in the 95 % interval",
+    "share off, points",
+    "labelled share in the 95 % interval",
+)
 _ROWS = Path(__file__).with_name("cells.jsonl")
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "any-cell.md"
 
@@ -63,9 +72,10 @@ def main(arguments: list[str] | None = None) -> None:
             row = asked | measure(every, photos, seed, given, options.minutes)
             with options.rows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-    made = table(read(options.rows))
-    write_between(options.page, "cells", made)
-    print("\n".join(made))
+    rows = read(options.rows)
+    for mark, lines in (("cells", table(rows)), ("classes", classes_table(rows))):
+        write_between(options.page, mark, lines)
+        print("\n".join(lines))
 
 
 def measure(
@@ -101,7 +111,35 @@ def measure(
         "seconds": round(seconds),
         "start": recipe.head_start.name if recipe and recipe.head_start else None,
         "recipe": said.splitlines()[-1:],
+        "classes": _classes(result) if photos else {},
     }
+
+
+def _classes(result: Evaluation) -> dict[str, dict[str, Any]]:
+    """How right the counts of each class are, and its shares on ten photos at a time.
+
+    Flagged photos take no part in a share, as in :meth:`Counter.share`.
+    """
+    tens = [result.photos[first : first + 10] for first in range(0, len(result.photos), 10)]
+    told = {}
+    for name, one in result.by_class.items():
+        shares = []
+        for photos in tens:
+            some = [photo for photo in photos if not photo.why] or photos
+            mine = [photo.by_class[name] for photo in some]
+            rest = [pair for photo in some for kind, pair in photo.by_class.items() if kind != name]
+            found = share([n.estimate for _, n in mine], [n.estimate for _, n in rest])
+            true = sum(n for n, _ in mine) / sum(n for n, _ in mine + rest)
+            shares.append((found.low <= true <= found.high, abs(found.value - true)))
+        told[name] = {
+            "off": round(one.off, 2),
+            "covered": one.covered or 0,
+            "judged": one.with_interval,
+            "shares held": sum(held for held, _ in shares),
+            "shares": len(shares),
+            "points off": round(100 * statistics.mean(far for _, far in shares), 2),
+        }
+    return told
 
 
 def read(rows: Path) -> list[dict[str, Any]]:
@@ -133,6 +171,24 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
             f"| {statistics.mean(row['seconds'] for row in some) / 60:.1f} min |"
         )
     return lines
+
+
+def classes_table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What twelve photos teach about each class of the sets with several, as Markdown."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["photos"] == _MOST and not row["alone"] and len(row.get("classes", {})) > 1:
+            for name, one in row["classes"].items():
+                groups.setdefault((row["set"], name), []).append(one)
+    body = []
+    for (folder, name), some in sorted(groups.items()):
+        held, judged, shares_held, shares = (
+            sum(one[key] for one in some) for key in ("covered", "judged", "shares held", "shares")
+        )
+        counts = f"{_mean(some, 'off', 0)} %", f"{held} of {judged}"
+        shares_of = _mean(some, "points off", 1), f"{shares_held} of {shares}"
+        body.append([folder, name, *counts, *shares_of])
+    return markdown(_CLASS_HEADS, body, texts=2)
 
 
 def _mean(rows: Iterable[dict[str, Any]], name: str, digits: int) -> str:

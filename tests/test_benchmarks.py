@@ -1,6 +1,7 @@
 """The benchmark runs, takes turns and writes what it found; no test asks how fast anything is."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -12,6 +13,8 @@ from benchmarks.interleave import NotMeasuredError, Run, Runs, Worker, interleav
 from benchmarks.photos import BUNDLED, mosaic, true_count
 from benchmarks.plain import leave_out
 from benchmarks.table import Growth, Row
+from cellcount.counting.count import Number
+from cellcount.judging.evaluation import PhotoResult
 from tests.conftest import ROOT
 
 QUICK = Effort(quick=True)
@@ -142,6 +145,26 @@ def test_rows_of_any_cell_become_means_with_their_spread():
     *_, mean, alone = cells.table(rows)
     assert mean == "| 12 | a | 0.85 ± 0.07 | 0.90 ± 0.00 | 10 ± 0 % | 40 % | 4 of 4 | 1.0 min |"
     assert alone == "| 12, no head start | a | 0.80 | 0.90 | 10 % | none | none | 1.0 min |"
+
+
+def test_classes_and_their_shares_are_judged_by_ten_photos():
+    pairs = {"a": (4, Number(5, 3, 6)), "b": (16, Number(15, 10, 20))}
+    odd = {"a": (9, Number(0)), "b": (1, Number(10))}  # a flagged photo takes no part in shares
+    photos = [PhotoResult("p", 20, 20, 20, 20, by_class=pairs, why=())] * 11
+    photos[3] = PhotoResult("q", 10, 10, 10, 10, by_class=odd, why=("it is darker",))
+    result = SimpleNamespace(
+        photos=tuple(photos),
+        by_class={
+            name: SimpleNamespace(off=12.5, covered=10, with_interval=10) for name in ("a", "b")
+        },
+    )
+    told = cells._classes(result)
+    assert told["a"] == told["b"] == {
+        "off": 12.5, "covered": 10, "judged": 10, "shares held": 2, "shares": 2, "points off": 5.0,
+    }  # fmt: skip
+    row = {"set": "s", "photos": 12, "alone": False, "classes": told}
+    *_, last = cells.classes_table([row, row, {**row, "photos": 3}, {**row, "classes": {}}])
+    assert last == "| s | b | 12 ± 0 % | 20 of 20 | 5.0 ± 0.0 | 4 of 4 |"
 
 
 def test_trust_is_measured_on_one_set_and_written_between_its_marks(tmp_path, monkeypatch):

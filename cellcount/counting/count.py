@@ -23,6 +23,12 @@ class Number(NamedTuple):
         """The number and its interval, as 80 (74 to 87)."""
         return str(self.n) if self.low is None else f"{self.n} ({self.low} to {self.high})"
 
+    @property
+    def estimate(self) -> Estimate:
+        """The same with an interval of no width if none is learned."""
+        low, high = (self.n if end is None else end for end in (self.low, self.high))
+        return Estimate(self.n, low, high)
+
 
 @dataclass(frozen=True)
 class Count:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from cellcount.calibration.classes import Share, share
-from cellcount.calibration.intervals import Calibration, Estimate
+from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.usual import Usual, figures_of
 from cellcount.counting import engines
-from cellcount.counting.count import Count, Number
+from cellcount.counting.count import Count
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.counting.recalibration import recalibrate
@@ -256,7 +256,7 @@ class Counter:
         some = [one for one in counts if not one.why] or counts
         mine = [one.by_class[name] for one in some]
         others = [each for one in some for kind, each in one.by_class.items() if kind != name]
-        return share(*([_known(each) for each in part] for part in (mine, others)))
+        return share(*([each.estimate for each in part] for part in (mine, others)))
 
     def _on_tiles(self, tile: int | None) -> engines.Engine:
         side = self.tile if tile is None else tile
@@ -364,12 +364,6 @@ def _tile_at(scale: float, usual: Usual | None) -> int:
     if not 0 < scale < np.inf:
         raise CellCountError(f"A scale of {scale:g} means nothing: 0.5 is half as large.")
     return round(usual.view * scale)
-
-
-def _known(number: Number) -> Estimate:
-    """With an interval of no width where none is learned."""
-    low, high = (number.n if end is None else end for end in number[1:])
-    return Estimate(number.n, low, high)
 
 
 _See = Callable[[Path], _Seen]
