@@ -42,10 +42,7 @@ class CountTable:
     def __init__(self, path: Path, classes: Sequence[str], model: str, options: str) -> None:
         self._path, self._classes = path, list(classes)
         self._made_by = {"model": model, "options": options, "version": version("cellcount")}
-        of_classes = [
-            column for name in classes for column in (name, *(f"{name} {of}" for of in _OF_CLASS))
-        ]
-        self._columns = ["photo", "count", "low", "high", *of_classes, *_LAST]
+        self._columns = _columns(classes)
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         self._waiting: list[dict[str, Any]] = []
         self._file: TextIO | None = None
@@ -96,17 +93,17 @@ class CountTable:
             text = self._path.read_text(encoding="utf-8-sig")
             whole = text[: text.rfind("\n") + 1]  # power may have gone in the midst of a row
             rows = csv.DictReader(whole.splitlines(keepends=True))
-            if rows.fieldnames != [_safe(name) for name in self._columns]:
+            if rows.fieldnames != [safe(name) for name in self._columns]:
                 return {}
             made = self._path.stat().st_mtime
-            plain = {_safe(name): (name, photo) for name, photo in photos.items()}
+            plain = {safe(name): (name, photo) for name, photo in photos.items()}
             for row in rows:
                 name, photo = plain.get(row["photo"], ("", Path()))
                 same = all(row[column] == value for column, value in self._made_by.items())
                 if not name or not same or row["trust"] == FAILED or photo.stat().st_mtime > made:
                     continue
                 with suppress(ValueError):
-                    found[name] = self._read(name, row)
+                    found[name] = _count(name, row, self._classes)
                     self._waiting.append(row)
         if found:
             self._begin()
@@ -125,9 +122,7 @@ class CountTable:
         }  # fmt: skip
         for name, one in count.by_class.items():
             share = round(100 * one.n / count.n, 1) if count.n else None
-            row |= {name: one.n} | dict(
-                zip(self._of(name), (one.low, one.high, share), strict=True)
-            )
+            row |= {name: one.n} | dict(zip(_of(name), (one.low, one.high, share), strict=True))
         self._write(row)
         if self._file is None:
             self._begin()
@@ -136,11 +131,8 @@ class CountTable:
         """A row for a photo that could not be counted."""
         self._write({"photo": photo, "trust": FAILED, "why": why, **self._made_by})
 
-    def _of(self, name: str) -> list[str]:
-        return [f"{name} {of}" for of in _OF_CLASS]
-
     def _write(self, row: dict[str, Any]) -> None:
-        row = {_safe(name): _safe(value) for name, value in row.items()}
+        row = {safe(name): safe(value) for name, value in row.items()}
         if self._file is None:
             self._waiting.append(row)
             return
@@ -171,21 +163,7 @@ class CountTable:
             raise self._unwritable(error) from error
 
     def _writer(self, file: TextIO) -> "csv.DictWriter[str]":
-        return csv.DictWriter(file, [_safe(name) for name in self._columns], lineterminator="\n")
-
-    def _read(self, photo: str, row: Mapping[str, str]) -> Count:
-        numbers = {name: _number(row, name, *self._of(name)[:2]) for name in self._classes}
-        why = tuple(row["why"].split(", ")) if row["why"] else ()
-        return Count(
-            photo,
-            *_number(row, "count", "low", "high")[:1],
-            np.empty((0, 4)),
-            np.empty(0),
-            *_number(row, "count", "low", "high")[1:],
-            by_class=numbers,
-            why=why if row["trust"] else None,
-            tile=int(row["tile"]) if row["tile"] else None,
-        )
+        return csv.DictWriter(file, [safe(name) for name in self._columns], lineterminator="\n")
 
     def _unwritable(self, error: OSError) -> CellCountError:
         return CellCountError(
@@ -210,16 +188,70 @@ def read_counts(path: str | Path) -> dict[str, int]:
         return {row["photo"]: int(row["count"]) for row in csv.DictReader(file) if row["count"]}
 
 
+def read_table(path: str | Path) -> tuple[list[Count], list[str]]:
+    """The counts of a table, and the names of photos that could not be counted.
+
+    Raises:
+        CellCountError: it is no table of counts.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            columns = [_plain(name) for name in rows.fieldnames or ()]
+            classes = columns[4 : -len(_LAST) : 1 + len(_OF_CLASS)]
+            if columns != _columns(classes):
+                raise CellCountError(f"{path} is no table that `cellcount count` wrote.")
+            every = list(rows)
+        counts = [
+            _count(_plain(row["photo"]), row, classes) for row in every if row["trust"] != FAILED
+        ]
+    except (OSError, UnicodeError, csv.Error, ValueError) as error:
+        raise CellCountError(f"The table {path} cannot be read ({error}). Count anew.") from error
+    return counts, [_plain(row["photo"]) for row in every if row["trust"] == FAILED]
+
+
+def _columns(classes: Sequence[str]) -> list[str]:
+    of_classes = [column for name in classes for column in (name, *_of(name))]
+    return ["photo", "count", "low", "high", *of_classes, *_LAST]
+
+
+def _of(name: str) -> list[str]:
+    return [f"{name} {of}" for of in _OF_CLASS]
+
+
+def _count(photo: str, row: Mapping[str, str], classes: Sequence[str]) -> Count:
+    numbers = {name: _number(row, name, *_of(name)[:2]) for name in classes}
+    whole = _number(row, "count", "low", "high")
+    why = tuple(row["why"].split(", ")) if row["why"] else ()
+    return Count(
+        photo,
+        whole.n,
+        np.empty((0, 4)),
+        np.empty(0),
+        whole.low,
+        whole.high,
+        by_class=numbers,
+        why=why if row["trust"] else None,
+        tile=int(row["tile"]) if row["tile"] else None,
+    )
+
+
 def _number(row: Mapping[str, str], *columns: str) -> Number:
-    n, low, high = (int(value) if (value := row[_safe(name)]) else None for name in columns)
+    n, low, high = (int(value) if (value := row[safe(name)]) else None for name in columns)
     if n is None:
         raise ValueError("no number")
     return Number(n, low, high)
 
 
-def _safe(value: Any) -> Any:
+def safe(value: Any) -> Any:
     """Text that no spreadsheet takes for a formula, and that UTF-8 can hold."""
     if not isinstance(value, str):
         return value
     text = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _plain(text: str) -> str:
+    """What :func:`safe` made safe."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text

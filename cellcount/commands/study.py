@@ -1,0 +1,85 @@
+"""The commands that sum up a table of counts."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cellcount.errors import CellCountError
+
+if TYPE_CHECKING:
+    from cellcount.counting.study import Sampled
+
+_CHAMBERS_OF_NOTE = "neubauer-improved, fuchs-rosenthal, ..."
+
+
+def add(commands: Any) -> None:
+    """Add them to argparse's ``commands``."""
+    groups = commands.add_parser(
+        "groups", help="mean, scatter, share and concentration of groups of counted photos"
+    )
+    groups.add_argument("table", type=Path, help="CSV that `cellcount count` wrote")
+    groups.add_argument(
+        "--by",
+        default="folder",
+        help="folder, a CSV with the columns photo and group, or a pattern that finds the group in "
+        "a photo's name (folder)",
+    )
+    groups.add_argument("--volume-ul", type=float, help="microlitres that a photo shows")
+    groups.add_argument("--chamber", help=f"counting chamber ({_CHAMBERS_OF_NOTE})")
+    groups.add_argument("--squares", type=float, default=1.0, help="of it that a photo shows (1)")
+    groups.add_argument("--dilution", type=float, default=1.0, help="2 is one part in two (1)")
+    groups.add_argument(
+        "--pipetting-cv", type=float, default=0.0, metavar="PERCENT", help="of the volumes (0)"
+    )
+    groups.add_argument("--out", type=Path, help="CSV to write (beside the table)")
+    groups.set_defaults(run=_groups)
+
+
+def _groups(options: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from cellcount.counting.study import grouped
+    from cellcount.counting.table import safe
+    from cellcount.files import replacing
+
+    sampled = _sampled(options)
+    groups = grouped(options.table, options.by)
+    if not any(group.counts for group in groups):
+        raise CellCountError(f"{options.table} holds no count.")
+    for group in groups:
+        if not group.counts:
+            print(f"{group.name}: none of {group.failed} photos could be counted")
+            continue
+        scatter = f", SD {group.sd:.1f}" if len(group.counts) > 1 else ""
+        print(f"{group.name}: {len(group.counts)} photos, {group.mean:.1f} cells on each{scatter}")
+        for name in group.by_class:
+            print(f"    {name}: {group.share(name)}")
+        if sampled is not None:
+            print(f"    {group.concentration(sampled)}")
+        if group.flagged:
+            print(f"    photos to be looked at: {group.flagged}; the table of counts says why")
+    out = options.out or options.table.with_name(f"{options.table.stem}-groups.csv")
+    rows = pd.DataFrame([group.row(sampled) for group in groups])
+    with replacing(out) as part:
+        rows.map(safe).rename(columns=safe).to_csv(part, index=False, encoding="utf-8-sig")
+    print(f"The table of groups is {out}.")
+
+
+def _sampled(options: argparse.Namespace) -> "Sampled | None":
+    """What a photo shows, as the options say; None if they do not."""
+    from cellcount.calibration.concentration import CHAMBERS
+    from cellcount.counting.study import Sampled
+
+    volume = options.volume_ul
+    if options.chamber is not None:
+        if options.chamber not in CHAMBERS:
+            raise CellCountError(
+                f"There is no chamber {options.chamber}: choose one of {', '.join(CHAMBERS)}, or "
+                "give --volume-ul."
+            )
+        if volume is not None:
+            raise CellCountError("Give --chamber or --volume-ul, not both.")
+        volume = CHAMBERS[options.chamber].volume * options.squares
+    if volume is None:
+        return None
+    return Sampled(volume, options.dilution, options.pipetting_cv / 100)

@@ -1,0 +1,164 @@
+"""Photos of a table of counts in groups: replicates of a condition, days, wells."""
+
+import csv
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from cellcount.calibration.classes import Share, share, summed
+from cellcount.calibration.concentration import Concentration, concentration
+from cellcount.calibration.intervals import Estimate
+from cellcount.counting.count import Count, Number
+from cellcount.counting.table import read_table
+from cellcount.errors import CellCountError
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What a photo shows of a sample; see :func:`concentration`."""
+
+    volume: float
+    dilution: float = 1.0
+    pipetting: float = 0.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """The photos of a group: how many cells they show, and how much they differ.
+
+    ``counts`` are those of its photos, in all and by class; flagged ones are among them, and
+    ``flagged`` says how many. ``failed`` photos could not be counted.
+    """
+
+    name: str
+    counts: tuple[Estimate, ...]
+    by_class: Mapping[str, tuple[Estimate, ...]]
+    flagged: int
+    failed: int
+
+    @property
+    def mean(self) -> float:
+        """Cells on a photo; NaN if none was counted."""
+        return float(np.mean([one.n for one in self.counts])) if self.counts else np.nan
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation between photos; NaN of less than two."""
+        if len(self.counts) < 2:
+            return np.nan
+        return float(np.std([one.n for one in self.counts], ddof=1))
+
+    @property
+    def total(self) -> Estimate:
+        """The cells of all photos, with their interval."""
+        return summed(self.counts)
+
+    def share(self, name: str) -> Share:
+        """The share of a class, with its interval."""
+        others = [one for kind, some in self.by_class.items() if kind != name for one in some]
+        return share(self.by_class[name], others)
+
+    def concentration(self, sampled: Sampled) -> Concentration:
+        """Cells in a millilitre of the sample.
+
+        Raises:
+            CellCountError: no photo of the group was counted.
+        """
+        return concentration(self.counts, sampled.volume, sampled.dilution, sampled.pipetting)
+
+    def row(self, sampled: Sampled | None = None) -> dict[str, Any]:
+        """The group as a row of a table; what is unknown is empty."""
+        row: dict[str, Any] = {
+            "group": self.name, "photos": len(self.counts), "not counted": self.failed,
+            "to look at": self.flagged,
+        }  # fmt: skip
+        if not self.counts:
+            return row
+        row |= dict(zip(("cells", "low", "high"), self.total, strict=True))
+        row |= {"mean": round(self.mean, 2)}
+        if len(self.counts) > 1:
+            row["SD"] = round(self.sd, 2)
+        if self.mean and len(self.counts) > 1:
+            row["CV %"] = round(100 * self.sd / self.mean, 1)
+        for name in self.by_class if self.total.n else ():
+            parts = zip(("%", "% low", "% high"), self.share(name), strict=True)
+            row |= {f"{name} {of}": round(100 * part, 1) for of, part in parts}
+        if sampled is not None:
+            ends = zip(("", " low", " high"), self.concentration(sampled), strict=True)
+            row |= {f"cells/mL{of}": float(f"{value:.4g}") for of, value in ends}
+        return row
+
+
+def grouped(table: str | Path, by: str = "folder") -> list[Group]:
+    """The groups of a table of counts.
+
+    Args:
+        table: that :meth:`Counter.count_all` wrote.
+        by: ``folder``; or a CSV with the columns photo and group; or a regular expression that
+            finds the group in a photo's name, its first bracket if it has one.
+
+    Raises:
+        CellCountError: the table or the CSV cannot be used, or a photo is in no group.
+    """
+    counts, failed = read_table(table)
+    name_of = _namer(by)
+    groups: dict[str, tuple[list[Count], list[str]]] = {}
+    for one in counts:
+        groups.setdefault(name_of(one.photo), ([], []))[0].append(one)
+    for photo in failed:
+        groups.setdefault(name_of(photo), ([], []))[1].append(photo)
+    return [_group(name, some, len(lost)) for name, (some, lost) in sorted(groups.items())]
+
+
+def _group(name: str, counts: Sequence[Count], failed: int) -> Group:
+    kinds = [*counts[0].by_class] if counts else []
+    return Group(
+        name,
+        tuple(Number(one.n, one.low, one.high).estimate for one in counts),
+        {kind: tuple(one.by_class[kind].estimate for one in counts) for kind in kinds},
+        sum(bool(one.why) for one in counts),
+        failed,
+    )
+
+
+def _namer(by: str) -> Callable[[str], str]:
+    """What finds the group of a photo by its name."""
+    if by == "folder":
+        return lambda photo: PurePosixPath(photo).parent.as_posix()
+    if by.lower().endswith(".csv"):
+        return partial(_listed, _groups_of(Path(by)), by)
+    try:
+        return partial(_matched, re.compile(by))
+    except re.error as error:
+        raise CellCountError(
+            f'{by} is no regular expression ({error}): write it as "day([0-9]+)", or say folder.'
+        ) from error
+
+
+def _groups_of(file: Path) -> dict[str, str]:
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            return {row["photo"]: row["group"] for row in csv.DictReader(opened)}
+    except (OSError, UnicodeError, csv.Error, KeyError) as error:
+        raise CellCountError(
+            f"The groups in {file} cannot be read ({error}): it must be a CSV with the columns "
+            "photo and group."
+        ) from error
+
+
+def _listed(groups: Mapping[str, str], file: str, photo: str) -> str:
+    if photo not in groups:
+        raise CellCountError(f"{file} names no group for {photo}: add a row for it.")
+    return groups[photo]
+
+
+def _matched(pattern: re.Pattern[str], photo: str) -> str:
+    found = pattern.search(photo)
+    if found is None:
+        raise CellCountError(f"{pattern.pattern} finds no group in {photo}: change the pattern.")
+    return found[1] if pattern.groups else found[0]
