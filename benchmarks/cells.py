@@ -25,6 +25,7 @@ from cellcount.calibration.classes import share
 from cellcount.counting.counter import Counter
 from cellcount.detector.finetuning import MINUTES, finetune, read_off
 from cellcount.detector.head_start import SHIPPED
+from cellcount.detector.pretraining import pretrain
 from cellcount.judging.evaluation import Evaluation, average_precision
 from cellcount.judging.report import judged
 from cellcount.labels.confirmed import labelled_photos
@@ -38,6 +39,7 @@ _CLASS_HEADS = (
     "share off, points",
     "labelled share in the 95 % interval",
 )
+_EPOCHS = 12  # as models/cells.pth
 _ROWS = Path(__file__).with_name("cells.jsonl")
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "any-cell.md"
 
@@ -51,12 +53,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--start", type=Path, help="head start made without the looks of these sets (see models)"
     )
+    parser.add_argument(
+        "--left-out",
+        type=Path,
+        metavar="FOLDER",
+        help="make the head start of each set from the other sets, and keep it there",
+    )
     parser.add_argument("--alone", action="store_true", help="train without any head start")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for each training (8)")
     parser.add_argument("--rows", type=Path, default=_ROWS, help="where rows are kept")
     parser.add_argument("--page", type=Path, default=_PAGE, help="page that has the table")
     options = parser.parse_args(arguments)
-    starts = [options.start, SHIPPED] if options.start else [SHIPPED]
     wanted = [
         (folder, photos, seed)
         for photos in options.photos
@@ -68,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
         asked = {"set": folder.name, "photos": photos, "seed": seed, "alone": options.alone}
         if not any(asked.items() <= row.items() for row in read(options.rows)):
             every = labelled_photos(folder)
-            given = [] if options.alone else starts
+            given = [] if options.alone else _starts(folder, options)
             row = asked | measure(every, photos, seed, given, options.minutes)
             with options.rows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -76,6 +83,18 @@ def main(arguments: list[str] | None = None) -> None:
     for mark, lines in (("cells", table(rows)), ("classes", classes_table(rows))):
         write_between(options.page, mark, lines)
         print("\n".join(lines))
+
+
+def _starts(folder: Path, options: argparse.Namespace) -> list[Path]:
+    """The head starts that a set is trained from, the first of which has not seen it."""
+    if options.left_out is None:
+        return [options.start, SHIPPED] if options.start else [SHIPPED]
+    start = options.left_out / f"no_{folder.name}.pth"
+    if not start.is_file():
+        options.left_out.mkdir(parents=True, exist_ok=True)
+        others = [other for other in options.folders if other != folder]
+        pretrain(start, others, epochs=_EPOCHS, seed=0, start=SHIPPED)
+    return [start, SHIPPED]
 
 
 def measure(

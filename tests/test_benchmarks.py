@@ -147,6 +147,19 @@ def test_rows_of_any_cell_become_means_with_their_spread():
     assert alone == "| 12, no head start | a | 0.80 | 0.90 | 10 % | none | none | 1.0 min |"
 
 
+def test_head_start_of_a_set_is_made_once_from_the_others(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        cells, "pretrain", lambda out, others, **_: (made.append(others), out.touch())
+    )
+    folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    options = SimpleNamespace(left_out=tmp_path / "starts", folders=folders, start=None)
+    for _ in range(2):
+        first, second = cells._starts(folders[1], options)
+        assert (first, second) == (tmp_path / "starts" / "no_b.pth", cells.SHIPPED)
+    assert made == [[folders[0], folders[2]]]
+
+
 def test_classes_and_their_shares_are_judged_by_ten_photos():
     pairs = {"a": (4, Number(5, 3, 6)), "b": (16, Number(15, 10, 20))}
     odd = {"a": (9, Number(0)), "b": (1, Number(10))}  # a flagged photo takes no part in shares
