@@ -1,5 +1,6 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and names of files that can be printed."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,3 +19,8 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def printable(path: str | Path) -> str:
+    r"""A name that can be printed and written, whatever its bytes: ``z\xe4hl.jpg`` where not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

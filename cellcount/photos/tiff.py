@@ -1,0 +1,183 @@
+"""TIFF of every kind, by tifffile: what its pages mean, and their numbers as they were stored."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tifffile import TiffFile, TiffPage, TiffPageSeries
+
+from cellcount.photos.hyperstack import Hyperstack
+from cellcount.photos.photo_error import COPY_AGAIN, SAVE_ANEW, PhotoError, check_size, explained
+from cellcount.photos.pictures import read_page
+from cellcount.photos.tiff_metadata import Described, described
+
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_GREY, _INVERTED, _COLOUR, _YCBCR = (0, 1), 0, 2, 6  # PhotometricInterpretation
+_FAX = (2, 3, 4)  # compressions
+_DECODED_TO_RGB = (7, 33003, 33005, 34712)  # JPEG and JPEG 2000 turn YCbCr into RGB themselves
+_MULTIPLIED = (1,)  # ExtraSamples: opacity, by which the colours are multiplied already
+_ALPHA = (_MULTIPLIED, (2,))
+_SIDEWAYS = (5, 6, 7, 8)
+_PREVIEW = 1 | 4  # bits of the tag NewSubfileType: a smaller copy, a mask
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # errors are said by us
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether the content begins as a TIFF does; False if the file cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in _SIGNATURES
+    except OSError:
+        return False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[list[Hyperstack]]:
+    """The scenes of a TIFF, in the order of the file; previews and smaller copies are left out.
+
+    Raises:
+        PhotoError: it is damaged, larger than the limit, or of a kind that holds no photo.
+    """
+    try:
+        with TiffFile(path, _multifile=False) as tiff:  # each file of a set is a photo of its own
+            images = described(path, tiff)
+            series = [one for one in tiff.series if not one.keyframe.subfiletype & _PREVIEW]
+            if tiff.series[0].name == "Baseline":  # of a slide, beside its label and a thumbnail
+                series = [tiff.series[0]]
+            if len(images) != len(series):  # some of them are elsewhere
+                images = images[:1] * len(series)
+            shown = series or tiff.series[:1]
+            yield [_scene(path, *one) for one in zip(shown, images, strict=False)]
+    except Exception as error:  # damaged files raise anything
+        raise explained(path, error) from error
+
+
+def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
+    key = series.keyframe
+    check_size(path, key.imagewidth, key.imagelength)
+    if series.dtype is None or series.dtype.kind not in "buif":
+        problem = "Its pixels are complex numbers, or of a type that is not known."
+        raise PhotoError(path, problem, SAVE_ANEW)
+    if key.size * series.dtype.itemsize > 8 * 200_000_000:
+        raise PhotoError(path, "A page of it does not fit into memory.", "Save its parts apart.")
+    inner = dict(zip(key.axes, key.shape, strict=True))
+    outer = [
+        (axis, length)
+        for axis, length in zip(series.axes, series.shape, strict=True)
+        if axis not in inner
+    ]
+    many = series.size // key.size
+    if int(np.prod([length for _, length in outer])) != many:
+        outer = [("I", many)]
+    samples = inner.get("S", 1)
+    kind = _kind(key, samples)
+    beside = samples if kind == "channels" else 1
+    lengths = {axis: length for axis, length in outer if axis in "TCZ"}
+    others = [length for axis, length in outer if axis not in "TCZ"]
+
+    def plane(page: int, time: int, channel: int, z: int) -> NDArray[Any]:
+        at = {"T": time, "C": channel // beside, "Z": z}
+        rest = iter(np.unravel_index(page, others) if others else ())
+        index = [at[axis] if axis in "TCZ" else int(next(rest)) for axis, _ in outer]
+        number = int(np.ravel_multi_index(index, [n for _, n in outer])) if outer else 0
+        if kind == "pillow":
+            return read_page(path, series.pages[number].index)
+        values = _page(path, series, number)
+        values = values[tuple(z if axis == "Z" else slice(None) for axis in key.axes)]
+        if key.axes.startswith("S"):
+            values = np.moveaxis(values, 0, -1)
+        values = values[..., channel % beside] if kind == "channels" else values
+        values = _turned(_meant(values, key), _orientation(key))
+        return values if kind == "channels" else _together(values, key, kind)
+
+    size = (key.imagewidth, key.imagelength)
+    width, height = size[::-1] if _orientation(key) in _SIDEWAYS else size
+    return Hyperstack(
+        plane,
+        width,
+        height,
+        pages=int(np.prod(others)),
+        times=lengths.get("T", 1),
+        channels=lengths.get("C", 1) * beside,
+        slices=lengths.get("Z", 1) * inner.get("Z", 1),
+        names=said.channels if len(said.channels) == lengths.get("C", 1) * beside else (),
+        colour=kind in ("colour", "pillow"),
+        um_per_px=said.um_per_px,
+        unsaid={axis for axis, _ in outer} <= {"I", "Q"},
+    )
+
+
+def _kind(key: TiffPage, samples: int) -> str:
+    """How the samples of a pixel are to be taken: grey, opacity, channels, colour, or by Pillow."""
+    if key.photometric in _GREY and key.compression not in _FAX:
+        if samples == 1:
+            return "grey"
+        return "opacity" if samples == 2 and key.extrasamples[:1] in _ALPHA else "channels"
+    decoded = key.photometric == _YCBCR and key.compression in _DECODED_TO_RGB
+    return "colour" if samples >= 3 and (decoded or key.photometric == _COLOUR) else "pillow"
+
+
+def _page(path: Path, series: TiffPageSeries, number: int) -> NDArray[Any]:
+    """A page of a series as it is stored, its axes those of the keyframe."""
+    key = series.keyframe
+    if series.dataoffset is not None:  # the pages of a large ImageJ stack have no directory
+        stored = series.dtype.newbyteorder(key.parent.byteorder)
+        start = series.dataoffset + number * key.size * stored.itemsize
+        return np.memmap(path, stored, "r", start, key.shape)
+    page = series.pages[number]
+    if page is None:
+        problem = f"The file does not hold its picture {number + 1}."
+        raise PhotoError(path, problem, COPY_AGAIN)
+    ends = [
+        start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+    ]
+    missing = not key.is_tiled and 0 in page.databytecounts  # a slide leaves out empty tiles
+    if missing or not any(ends) or max(ends) > key.parent.filehandle.size:
+        raise PhotoError(path, "The photo is cut short.", COPY_AGAIN)
+    return page.asarray()
+
+
+def _meant(values: NDArray[Any], key: TiffPage) -> NDArray[Any]:
+    """Numbers whose zero is black and, of less than 8 bits, whose white is 255."""
+    if values.dtype == np.uint8 and key.bitspersample < 8:
+        values = values * np.uint8(255 // (2**key.bitspersample - 1))
+    if key.photometric != _INVERTED:
+        return values
+    if values.dtype == np.bool_:
+        return ~values
+    return (255 if values.dtype == np.uint8 else values.max()) - values
+
+
+def _turned(values: NDArray[Any], turn: int) -> NDArray[Any]:
+    """Stored pixels upright, by the TIFF's tag Orientation."""
+    if turn in _SIDEWAYS:
+        values = values.swapaxes(0, 1)
+    rows = -1 if turn in (3, 4, 7, 8) else 1
+    columns = -1 if turn in (2, 3, 6, 7) else 1
+    return values[::rows, ::columns]
+
+
+def _orientation(key: TiffPage) -> int:
+    tag = key.tags.get("Orientation")
+    return int(tag.value) if tag is not None else 1
+
+
+def _together(values: NDArray[Any], key: TiffPage, kind: str) -> NDArray[Any]:
+    """The samples of a pixel as grey, colour, or colour with opacity."""
+    if kind == "grey":
+        return values
+    if kind == "opacity":
+        return values[..., [0, 0, 0, 1]]
+    alpha = key.extrasamples[:1]
+    values = values[..., : 4 if alpha in _ALPHA else 3]
+    if alpha == _MULTIPLIED and values.dtype == np.uint8:
+        height, width, _ = values.shape
+        multiplied = Image.frombuffer("RGBa", (width, height), values.tobytes())
+        return np.asarray(multiplied.convert("RGBA"))
+    return values
