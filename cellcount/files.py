@@ -22,5 +22,5 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def printable(path: str | Path) -> str:
-    r"""A name that can be printed and written, whatever its bytes: ``z\xe4hl.jpg`` where not UTF-8."""
+    r"""A name that can be printed and written: ``z\xe4hl.jpg`` where its bytes are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

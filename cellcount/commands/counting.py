@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellcount.commands.options import add_recipe, add_seed, by_hand
+from cellcount.commands.options import add_recipe, add_seed, add_view, by_hand
 from cellcount.errors import CellCountError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
     count.add_argument(
         "--merge", action="append", metavar="NAME=A+B", help="count some classes as one, by a name"
     )
+    add_view(count)
     count.set_defaults(run=_count)
 
     evaluate = commands.add_parser("evaluate", help="judge a trained model on labelled photos")
@@ -71,14 +72,16 @@ def add(commands: Any) -> None:
 
 def _count(options: argparse.Namespace) -> None:
     from cellcount.photos.reading import list_photos
+    from cellcount.photos.view import View
 
+    view = View(options.channel, options.z)
     photos: list[Path] = []
     for path in options.photos:
         photos += list_photos(path) if path.is_dir() else [path]
 
     from cellcount.counting.counter import Counter
 
-    counter = Counter(options.model, options.threshold, options.engine)
+    counter = Counter(options.model, options.threshold, options.engine, view)
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
     counts = counter.count_all(photos, options.out, options.tile)

@@ -22,8 +22,9 @@ from cellcount.counting.recalibration import recalibrate
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
 from cellcount.photos.look import look
-from cellcount.photos.reading import PhotoError, pixels_of
+from cellcount.photos.reading import PhotoError, photos_in, pixels_of
 from cellcount.photos.tiles import SMALLEST
+from cellcount.photos.view import View
 
 
 class Counter:
@@ -49,6 +50,7 @@ class Counter:
             exported, else torch), ``openvino`` or ``torch``. All find the same boxes. The first
             time, OpenVINO exports the detector, which takes a quarter of a minute; the export is
             kept beside the checkpoint.
+        view: which channel and slice of photos that have several.
 
     Raises:
         CellCountError: the file is missing, damaged, or says too little to count with; or the
@@ -56,8 +58,13 @@ class Counter:
     """
 
     def __init__(
-        self, checkpoint: str | Path, threshold: float | None = None, engine: str = "auto"
+        self,
+        checkpoint: str | Path,
+        threshold: float | None = None,
+        engine: str = "auto",
+        view: View | None = None,
     ) -> None:
+        self._view = view or View()
         self._checkpoint, self._engine = checkpoint, engines.load(checkpoint, engine)
         meta = self._engine.meta
         if threshold is None and "threshold" not in meta:
@@ -123,7 +130,7 @@ class Counter:
         recalibrate(
             self._checkpoint, folder, out, find=self.find, classes=self.classes, tile=self.tile
         )
-        return Counter(out, engine=self.engine)
+        return Counter(out, engine=self.engine, view=self._view)
 
     def find(
         self,
@@ -178,7 +185,8 @@ class Counter:
     ) -> list[Count]:
         """Count many photos, with a progress bar; each count is in ``table`` as soon as it is made.
 
-        A photo that cannot be read is named with its reason and left out.
+        A photo that cannot be read is named with its reason and left out. Of a file that holds
+        several photos each is counted, under a name such as ``a.tif[T3,S1]``.
 
         Args:
             photos: paths of photos.
@@ -192,7 +200,7 @@ class Counter:
         """
         engine = self._on_tiles(tile)
         counts = []
-        listed = list(photos)
+        listed = [one for photo in photos for one in photos_in(photo, self._view)]
         with _writable(Path(table)) as file:
             rows = csv.writer(file)
             rows.writerow(["photo", "count", "low", "high", *self._columns(), "trust", "why"])
@@ -246,7 +254,7 @@ class Counter:
         tile: int | None = None,
     ) -> "_Seen":
         """Read a photo, and see what it looks like, also in tiles if it is a large one."""
-        pixels = pixels_of(photo)
+        pixels = pixels_of(photo, self._view)
         height, width = pixels.shape[:2]
         size, view = (width, height), float(min(max(width, height), tile or self.tile or np.inf))
         if self.usual is None:
@@ -359,14 +367,14 @@ _See = Callable[[str | Path], _Seen]
 
 
 def _in_turn(
-    photos: list[str | Path], see: _See
+    photos: Sequence[str | Path], see: _See
 ) -> Iterator[tuple[str | Path, Callable[[], _Seen]]]:
     """Each photo, and what reads it."""
     return ((photo, partial(see, photo)) for photo in photos)
 
 
 def _read_ahead(
-    photos: list[str | Path], see: _See
+    photos: Sequence[str | Path], see: _See
 ) -> Iterator[tuple[str | Path, Callable[[], _Seen]]]:
     """Each photo once it is read, while the next one, and no more, is being read."""
     with ThreadPoolExecutor(1) as pool:

@@ -28,36 +28,33 @@ def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
         return values
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
+    convert = _scale(values)
+    made = np.empty(values.shape, np.uint8)
+    with np.errstate(all="ignore"):  # what is no number is black
+        for top in range(0, len(values), _BAND):
+            made[top : top + _BAND] = convert(values[top : top + _BAND])
+    return made
+
+
+def _scale(values: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What brings these numbers to 0..255."""
+    whole = values.dtype.kind in "iu"
     step = max(1, round(sqrt(values.shape[0] * values.shape[1] / 1e6)))  # a million pixels will do
     sample = values[::step, ::step]
-    if values.dtype.kind == "f":
+    if not whole:
         sample = sample[np.isfinite(sample)].astype(np.float64)
-    if not sample.size:
-        return np.zeros(values.shape, np.uint8)
-    bright = float(np.percentile(sample, 99.9))
-    dark = 0.0 if values.dtype.kind == "u" else float(np.percentile(sample, 0.1))
-    if dark < 0:
-        scale = 255 / max(bright - dark, np.finfo(np.float32).tiny)
-        return _by_bands(values, lambda band: _rounded((band.astype(np.float64) - dark) * scale))
-    if values.dtype.kind == "f" and bright <= 1:
-        return _by_bands(values, lambda band: _rounded(band.astype(np.float64) * 255))
+    bright = float(np.percentile(sample, 99.9)) if sample.size else 0.0
+    dark = 0.0 if values.dtype.kind == "u" or not sample.size else float(np.percentile(sample, 0.1))
     shift = max(0, int(bright).bit_length() - 8)
-    if values.dtype.kind == "f":
-        return _by_bands(values, lambda band: _rounded(np.floor(band / 2.0**shift)))
-    if values.dtype.kind == "i":
-        return _by_bands(values, lambda band: np.clip(band >> shift, 0, 255))
-    return _by_bands(values, lambda band: np.minimum(band >> shift, 255))
+    if dark < 0:
+        factor = 255 / max(bright - dark, 1e-30)
+        return lambda band: _rounded((band.astype(np.float64) - dark) * factor)
+    if whole:
+        return lambda band: np.clip(band >> shift, 0, 255)
+    if bright <= 1:
+        return lambda band: _rounded(band.astype(np.float64) * 255)
+    return lambda band: _rounded(np.floor(band.astype(np.float64) / 2.0**shift))
 
 
 def _rounded(values: NDArray[Any]) -> NDArray[Any]:
     return np.clip(np.rint(np.nan_to_num(values, nan=0, posinf=255, neginf=0)), 0, 255)
-
-
-def _by_bands(
-    values: NDArray[Any], convert: Callable[[NDArray[Any]], NDArray[Any]]
-) -> NDArray[np.uint8]:
-    made = np.empty(values.shape, np.uint8)
-    with np.errstate(all="ignore"):  # what is no number is said above
-        for top in range(0, len(values), _BAND):
-            made[top : top + _BAND] = convert(values[top : top + _BAND])
-    return made

@@ -11,7 +11,13 @@ from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 
 from cellcount.photos.colour import on_white, rgb
-from cellcount.photos.photo_error import MAX_MEGAPIXELS, SAVE_ANEW, PhotoError, check_size, explained
+from cellcount.photos.photo_error import (
+    MAX_MEGAPIXELS,
+    SAVE_ANEW,
+    PhotoError,
+    check_size,
+    explained,
+)
 
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 _BAND = 64  # rows that are copied at once; of a phone's photo, half a megabyte

@@ -1,11 +1,10 @@
 """Reading photos: every file a camera or a microscope writes, upright, as 8-bit RGB.
 
-A photo is what :func:`is_photo` accepts by name. Of JPEG, PNG, BMP and TIFF the content decides, not
-the name. Sizes are (width, height) in pixels of the upright photo, as its EXIF tag has it.
+A photo is what :func:`is_photo` accepts by name. Which of JPEG, PNG, BMP and TIFF it is, its
+content decides. Sizes are (width, height) in pixels of the upright photo, as its EXIF tag has it.
 """
 
 import re
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from PIL import Image
 from cellcount.errors import CellCountError
 from cellcount.photos import tiff, vendors
 from cellcount.photos.colour import rgb, uncoloured
-from cellcount.photos.hyperstack import Hyperstack, coloured, found, listed, picture
+from cellcount.photos.hyperstack import Hyperstack
 from cellcount.photos.photo_error import MAX_MEGAPIXELS, PhotoError
+from cellcount.photos.picking import coloured, found, listed, picture
 from cellcount.photos.pictures import fitting, picture_size, read_picture
 from cellcount.photos.view import COLOURS, View, inside
 
@@ -34,7 +34,11 @@ __all__ = [
     "read_photo",
 ]
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".lsm", ".stk", *vendors.OPENERS)
+PHOTO_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".bmp"),
+    *(".tif", ".tiff", ".lsm", ".stk"),
+    *vendors.OPENERS,
+)
 
 _ANY = View()
 
@@ -45,9 +49,9 @@ def is_photo(path: Path) -> bool:
 
 
 def list_photos(folder: str | Path) -> list[Path]:
-    """List the files of photos right in the folder, in the order in which people count (2 before 10).
+    """List the photos right in the folder, in the order in which people count (2 before 10).
 
-    A file of a microscope may hold several: :func:`photos_in`.
+    They are files; a microscope's may hold several photos: :func:`photos_in`.
 
     Raises:
         CellCountError: there is no such folder, or it holds no photo.

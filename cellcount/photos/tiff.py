@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tifffile import TiffFile, TiffPage, TiffPageSeries
 
-from cellcount.photos.hyperstack import Hyperstack
+from cellcount.photos.hyperstack import Hyperstack, of_frames
 from cellcount.photos.photo_error import COPY_AGAIN, SAVE_ANEW, PhotoError, check_size, explained
 from cellcount.photos.pictures import read_page
 from cellcount.photos.tiff_metadata import Described, described
@@ -22,6 +23,7 @@ _FAX = (2, 3, 4)  # compressions
 _DECODED_TO_RGB = (7, 33003, 33005, 34712)  # JPEG and JPEG 2000 turn YCbCr into RGB themselves
 _MULTIPLIED = (1,)  # ExtraSamples: opacity, by which the colours are multiplied already
 _ALPHA = (_MULTIPLIED, (2,))
+_MOST_BYTES = 1_600_000_000  # of a page, which is decoded as a whole
 _SIDEWAYS = (5, 6, 7, 8)
 _PREVIEW = 1 | 4  # bits of the tag NewSubfileType: a smaller copy, a mask
 
@@ -64,57 +66,46 @@ def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
     if series.dtype is None or series.dtype.kind not in "buif":
         problem = "Its pixels are complex numbers, or of a type that is not known."
         raise PhotoError(path, problem, SAVE_ANEW)
-    if key.size * series.dtype.itemsize > 8 * 200_000_000:
+    if prod(key.shape) * series.dtype.itemsize > _MOST_BYTES:
         raise PhotoError(path, "A page of it does not fit into memory.", "Save its parts apart.")
-    inner = dict(zip(key.axes, key.shape, strict=True))
-    outer = [
-        (axis, length)
-        for axis, length in zip(series.axes, series.shape, strict=True)
-        if axis not in inner
-    ]
-    many = series.size // key.size
-    if int(np.prod([length for _, length in outer])) != many:
+    many = series.size // prod(key.shape)
+    outer = [one for one in zip(series.axes, series.shape, strict=True) if one[0] not in key.axes]
+    if prod(length for _, length in outer) != many:
         outer = [("I", many)]
-    samples = inner.get("S", 1)
-    kind = _kind(key, samples)
-    beside = samples if kind == "channels" else 1
-    lengths = {axis: length for axis, length in outer if axis in "TCZ"}
-    others = [length for axis, length in outer if axis not in "TCZ"]
+    kind = _kind(key)
+    inner = [
+        (axis, length) for axis, length in zip(key.axes, key.shape, strict=True) if axis != "S"
+    ]
+    if _orientation(key) in _SIDEWAYS:
+        inner = [*inner[:-2], ("Y", key.imagewidth), ("X", key.imagelength)]
+    if kind == "channels":
+        inner.append(("C", key.samplesperpixel))
+    elif kind != "grey":
+        inner = [*inner[-2:], ("S", 3)]
 
-    def plane(page: int, time: int, channel: int, z: int) -> NDArray[Any]:
-        at = {"T": time, "C": channel // beside, "Z": z}
-        rest = iter(np.unravel_index(page, others) if others else ())
-        index = [at[axis] if axis in "TCZ" else int(next(rest)) for axis, _ in outer]
-        number = int(np.ravel_multi_index(index, [n for _, n in outer])) if outer else 0
+    def frame(number: int) -> NDArray[Any]:
         if kind == "pillow":
             return read_page(path, series.pages[number].index)
         values = _page(path, series, number)
-        values = values[tuple(z if axis == "Z" else slice(None) for axis in key.axes)]
         if key.axes.startswith("S"):
             values = np.moveaxis(values, 0, -1)
-        values = values[..., channel % beside] if kind == "channels" else values
-        values = _turned(_meant(values, key), _orientation(key))
-        return values if kind == "channels" else _together(values, key, kind)
+        rows = key.axes.replace("S", "").index("Y")
+        values = _turned(_meant(values, key), _orientation(key), rows)
+        return _together(values, key, kind)
 
-    size = (key.imagewidth, key.imagelength)
-    width, height = size[::-1] if _orientation(key) in _SIDEWAYS else size
-    return Hyperstack(
-        plane,
-        width,
-        height,
-        pages=int(np.prod(others)),
-        times=lengths.get("T", 1),
-        channels=lengths.get("C", 1) * beside,
-        slices=lengths.get("Z", 1) * inner.get("Z", 1),
-        names=said.channels if len(said.channels) == lengths.get("C", 1) * beside else (),
-        colour=kind in ("colour", "pillow"),
+    return of_frames(
+        frame,
+        outer,
+        inner,
+        names=said.channels,
         um_per_px=said.um_per_px,
-        unsaid={axis for axis, _ in outer} <= {"I", "Q"},
+        unsaid=bool(outer) and {axis for axis, _ in outer} <= {"I", "Q"},
     )
 
 
-def _kind(key: TiffPage, samples: int) -> str:
+def _kind(key: TiffPage) -> str:
     """How the samples of a pixel are to be taken: grey, opacity, channels, colour, or by Pillow."""
+    samples = key.samplesperpixel
     if key.photometric in _GREY and key.compression not in _FAX:
         if samples == 1:
             return "grey"
@@ -128,7 +119,7 @@ def _page(path: Path, series: TiffPageSeries, number: int) -> NDArray[Any]:
     key = series.keyframe
     if series.dataoffset is not None:  # the pages of a large ImageJ stack have no directory
         stored = series.dtype.newbyteorder(key.parent.byteorder)
-        start = series.dataoffset + number * key.size * stored.itemsize
+        start = series.dataoffset + number * prod(key.shape) * stored.itemsize
         return np.memmap(path, stored, "r", start, key.shape)
     page = series.pages[number]
     if page is None:
@@ -154,13 +145,12 @@ def _meant(values: NDArray[Any], key: TiffPage) -> NDArray[Any]:
     return (255 if values.dtype == np.uint8 else values.max()) - values
 
 
-def _turned(values: NDArray[Any], turn: int) -> NDArray[Any]:
-    """Stored pixels upright, by the TIFF's tag Orientation."""
+def _turned(values: NDArray[Any], turn: int, rows: int) -> NDArray[Any]:
+    """Stored pixels upright, by the TIFF's tag Orientation; ``rows`` is the axis Y, X the next."""
     if turn in _SIDEWAYS:
-        values = values.swapaxes(0, 1)
-    rows = -1 if turn in (3, 4, 7, 8) else 1
-    columns = -1 if turn in (2, 3, 6, 7) else 1
-    return values[::rows, ::columns]
+        values = values.swapaxes(rows, rows + 1)
+    flipped = [rows] * (turn in (3, 4, 7, 8)) + [rows + 1] * (turn in (2, 3, 6, 7))
+    return np.flip(values, flipped)
 
 
 def _orientation(key: TiffPage) -> int:
@@ -170,7 +160,7 @@ def _orientation(key: TiffPage) -> int:
 
 def _together(values: NDArray[Any], key: TiffPage, kind: str) -> NDArray[Any]:
     """The samples of a pixel as grey, colour, or colour with opacity."""
-    if kind == "grey":
+    if kind in ("grey", "channels"):
         return values
     if kind == "opacity":
         return values[..., [0, 0, 0, 1]]

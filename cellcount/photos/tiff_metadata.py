@@ -1,6 +1,5 @@
 """What a TIFF says of its channels and of the size of its pixels, in OME's, ImageJ's or its own way."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,8 +70,8 @@ def _ome(path: Path, pixels: ElementTree.Element) -> Described:
     names = tuple(channel.get("Name", "") for channel in pixels.iterfind("{*}Channel"))
     width = pixels.get("PhysicalSizeX")
     unit = _um(pixels.get("PhysicalSizeXUnit", "µm"))
-    known = width is not None and unit is not None and float(width) > 0
-    return Described(names if all(names) else (), float(width) * unit if known else None)
+    um_per_px = float(width) * unit if width and unit else None
+    return Described(names, um_per_px if um_per_px and um_per_px > 0 else None)
 
 
 _COUNTS = ("IFD", "PlaneCount", "NumPlanes", "FirstC", "FirstT", "FirstZ")

@@ -39,6 +39,7 @@ class View:
     z: str | int | None = None
 
     def __post_init__(self) -> None:
+        """Refuse a slice that cannot be."""
         z = str(self.z)
         if self.z is not None and z not in (SHARPEST, MAX) and not re.fullmatch("[1-9][0-9]*", z):
             raise CellCountError(
