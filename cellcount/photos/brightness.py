@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import sqrt
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,8 @@ def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
         return values
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        return _of_camera(values)
     convert = _scale(values)
     made = np.empty(values.shape, np.uint8)
     with np.errstate(all="ignore"):  # what is no number is black
@@ -36,16 +39,35 @@ def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     return made
 
 
+def _of_camera(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """16 bits divided as above, without a remainder; OpenCV takes an eighth of NumPy's time."""
+    divisor = 1 << _shift(float(np.percentile(_sample(values), 99.9)))
+    native = np.ascontiguousarray(values, np.uint16)
+    # It rounds: from half of the largest remainder below, every number comes to its quotient.
+    remainder = (divisor - 1) / divisor
+    return cv2.convertScaleAbs(native, alpha=1 / divisor, beta=-remainder / 2).astype(
+        np.uint8, copy=False
+    )
+
+
+def _sample(values: NDArray[Any]) -> NDArray[Any]:
+    step = max(1, round(sqrt(values.shape[0] * values.shape[1] / 1e6)))  # a million pixels will do
+    return values[::step, ::step]
+
+
+def _shift(bright: float) -> int:
+    return max(0, int(bright).bit_length() - 8)
+
+
 def _scale(values: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """What brings these numbers to 0..255."""
     whole = values.dtype.kind in "iu"
-    step = max(1, round(sqrt(values.shape[0] * values.shape[1] / 1e6)))  # a million pixels will do
-    sample = values[::step, ::step]
+    sample = _sample(values)
     if not whole:
         sample = sample[np.isfinite(sample)].astype(np.float64)
     bright = float(np.percentile(sample, 99.9)) if sample.size else 0.0
     dark = 0.0 if values.dtype.kind == "u" or not sample.size else float(np.percentile(sample, 0.1))
-    shift = max(0, int(bright).bit_length() - 8)
+    shift = _shift(bright)
     if dark < 0:
         factor = 255 / max(bright - dark, 1e-30)
         return lambda band: _rounded((band.astype(np.float64) - dark) * factor)

@@ -88,8 +88,8 @@ def _scene(
     samples = max(block.end("0") for block in blocks)
     at: dict[tuple[int, ...], list[_Block]] = defaultdict(list)
     for block in blocks:
-        here = (block.first(axis) - lowest[axis] for axis in "TCZ")
-        at[(pages.index(block.page), *here)].append(block)
+        here = (pages.index(block.page), *(block.first(axis) - lowest[axis] for axis in "TCZ"))
+        at[here].append(block)
 
     def plane(page: int, time: int, channel: int, z: int) -> NDArray[Any]:
         kind = np.dtype(blocks[0].entry.dtype[-2:])

@@ -83,16 +83,16 @@ def of_frames(
 
     def plane(page: int, time: int, channel: int, z: int) -> NDArray[Any]:
         index = [0] * len(axes)
-        for letter, number in zip("PTCZ", (page, time, channel, z), strict=True):
-            at = np.unravel_index(number, lengths[letter])
-            for place, one in zip(places[letter], at, strict=False):
-                index[place] = int(one)
+        for letter, wanted in zip("PTCZ", (page, time, channel, z), strict=True):
+            parts = map(int, np.unravel_index(wanted, lengths[letter]))
+            for place, part in zip(places[letter], parts, strict=False):
+                index[place] = part
         number = 0
-        for (_, length), one in zip(outer, index, strict=False):
-            number = number * length + one
+        for (_, length), at in zip(outer, index, strict=False):
+            number = number * length + at
         inside = zip(inner, index[len(outer) :], strict=True)
-        part = tuple(slice(None) if axis in "YXS" else one for (axis, _), one in inside)
-        return frame(number)[part].transpose(order)
+        cut = tuple(slice(None) if axis in "YXS" else at for (axis, _), at in inside)
+        return frame(number)[cut].transpose(order)
 
     many = prod(lengths["C"])
     return Hyperstack(

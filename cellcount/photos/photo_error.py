@@ -51,14 +51,16 @@ def explained(path: Path, error: Exception) -> PhotoError:
     if isinstance(error, Image.DecompressionBombError):
         return too_large(path)
     if isinstance(error, MemoryError):
-        return PhotoError(path, "The photo does not fit into memory.", "Shrink it first.")
-    if isinstance(error, OSError) and error.errno:
+        said = "The photo does not fit into memory.", "Shrink it first."
+    elif isinstance(error, OSError) and error.errno:
         problem = f"The file cannot be read ({error.strerror})."
-        return PhotoError(path, problem, "Check its name and that you may read it.")
-    if path.stat().st_size == 0:
-        return PhotoError(path, "The file is empty.", COPY_AGAIN)
-    if isinstance(error, UnidentifiedImageError):
+        said = problem, "Check its name and that you may read it."
+    elif path.stat().st_size == 0:
+        said = "The file is empty.", COPY_AGAIN
+    elif isinstance(error, UnidentifiedImageError):
         problem = "The content is no JPEG, PNG, BMP or TIFF picture of a kind that can be read."
-        return PhotoError(path, problem, SAVE_ANEW)
-    why = " ".join(str(error).split())[:200]
-    return PhotoError(path, f"The photo is cut short or damaged ({why}).", COPY_AGAIN)
+        said = problem, SAVE_ANEW
+    else:
+        why = " ".join(str(error).split())[:200]
+        said = f"The photo is cut short or damaged ({why}).", COPY_AGAIN
+    return PhotoError(path, *said)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tifffile import TiffFile, TiffPage, TiffPageSeries
+from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from cellcount.photos.hyperstack import Hyperstack, of_frames
 from cellcount.photos.photo_error import COPY_AGAIN, SAVE_ANEW, PhotoError, check_size, explained
@@ -85,7 +85,7 @@ def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
 
     def frame(number: int) -> NDArray[Any]:
         if kind == "pillow":
-            return read_page(path, series.pages[number].index)
+            return read_page(path, _whole(path, series, number).index)
         values = _page(path, series, number)
         if key.axes.startswith("S"):
             values = np.moveaxis(values, 0, -1)
@@ -121,7 +121,12 @@ def _page(path: Path, series: TiffPageSeries, number: int) -> NDArray[Any]:
         stored = series.dtype.newbyteorder(key.parent.byteorder)
         start = series.dataoffset + number * prod(key.shape) * stored.itemsize
         return np.memmap(path, stored, "r", start, key.shape)
-    page = series.pages[number]
+    return _whole(path, series, number).asarray()
+
+
+def _whole(path: Path, series: TiffPageSeries, number: int) -> TiffPage | TiffFrame:
+    """A page whose data are all there: tifffile would fill up with black what is not."""
+    key, page = series.keyframe, series.pages[number]
     if page is None:
         problem = f"The file does not hold its picture {number + 1}."
         raise PhotoError(path, problem, COPY_AGAIN)
@@ -131,7 +136,7 @@ def _page(path: Path, series: TiffPageSeries, number: int) -> NDArray[Any]:
     missing = not key.is_tiled and 0 in page.databytecounts  # a slide leaves out empty tiles
     if missing or not any(ends) or max(ends) > key.parent.filehandle.size:
         raise PhotoError(path, "The photo is cut short.", COPY_AGAIN)
-    return page.asarray()
+    return page
 
 
 def _meant(values: NDArray[Any], key: TiffPage) -> NDArray[Any]:

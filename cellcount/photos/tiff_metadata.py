@@ -1,4 +1,4 @@
-"""What a TIFF says of its channels and of the size of its pixels, in OME's, ImageJ's or its own way."""
+"""What a TIFF says of its channels and of the size of its pixels: OME, ImageJ, LSM or plain."""
 
 from collections.abc import Mapping
 from pathlib import Path
