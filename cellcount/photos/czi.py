@@ -1,5 +1,6 @@
 """Zeiss's CZI, by czifile: the blocks of a mosaic put together, scene by scene."""
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcount.photos.hyperstack import Hyperstack
-from cellcount.photos.photo_error import check_size
+from cellcount.photos.photo_error import COPY_AGAIN, PhotoError, check_size
+
+# What is wrong with a file is said by a PhotoError, not in the middle of a progress bar.
+warnings.filterwarnings("ignore", category=UserWarning, module="czifile")
 
 _ZSTD, _ZSTD_WITH_HEADER = 5, 6  # compressions that ZEN has written since czifile's last version
 
@@ -82,32 +86,35 @@ def _scene(
     left, top = (min(block.first(axis) for block in blocks) for axis in "XY")
     right, bottom = (max(block.end(axis) for block in blocks) for axis in "XY")
     check_size(path, right - left, bottom - top)
-    lowest = {axis: min(block.first(axis) for block in blocks) for axis in "TCZ"}
-    times, many, slices = (max(b.end(axis) for b in blocks) - lowest[axis] for axis in "TCZ")
-    pages = sorted({block.page for block in blocks})
     samples = max(block.end("0") for block in blocks)
-    at: dict[tuple[int, ...], list[_Block]] = defaultdict(list)
+    pages = sorted({block.page for block in blocks})
+    steps = {axis: sorted({block.first(axis) for block in blocks}) for axis in "TCZ"}
+    at: dict[tuple[int, tuple[int, ...]], list[_Block]] = defaultdict(list)
     for block in blocks:
-        here = (pages.index(block.page), *(block.first(axis) - lowest[axis] for axis in "TCZ"))
-        at[here].append(block)
+        here = (steps[axis].index(block.first(axis)) for axis in "TCZ")
+        at[pages.index(block.page), tuple(here)].append(block)
 
     def plane(page: int, time: int, channel: int, z: int) -> NDArray[Any]:
-        kind = np.dtype(blocks[0].entry.dtype[-2:])
+        tiles = at[page, (time, channel, z)]
+        if not tiles:
+            raise PhotoError(path, "The file lacks a picture of its series.", COPY_AGAIN)
+        kind = np.dtype(tiles[0].entry.dtype[-2:])
         values = np.zeros((bottom - top, right - left, samples), kind)
-        for tile in at[page, time, channel, z]:
+        for tile in tiles:
             y, x = tile.first("Y") - top, tile.first("X") - left
             part = tile.pixels()
             values[y : y + part.shape[0], x : x + part.shape[1]] = part
         return values if samples > 1 else values[..., 0]
 
+    many = len(steps["C"])
     return Hyperstack(
         plane,
         right - left,
         bottom - top,
         len(pages),
-        times,
+        len(steps["T"]),
         many,
-        slices,
+        len(steps["Z"]),
         names if len(names) == many and all(names) else (),
         samples > 1,
         um_per_px,

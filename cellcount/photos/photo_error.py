@@ -8,6 +8,7 @@ from cellcount.errors import CellCountError
 from cellcount.files import printable
 
 MAX_MEGAPIXELS = 200
+MAX_PICTURES = 100_000
 
 COPY_AGAIN = "Copy it again from the camera or the microscope."
 SAVE_ANEW = "Open it in the program that made it and save it as JPEG, PNG or 8-bit TIFF."
@@ -36,6 +37,17 @@ def check_size(path: Path, width: int, height: int) -> None:
         raise too_large(path)
     if width * height == 0:
         raise PhotoError(path, "The photo has no pixels.", COPY_AGAIN)
+
+
+def check_number(path: Path, pictures: int) -> None:
+    """Refuse a file that claims more pictures than any holds, before they are listed.
+
+    Raises:
+        PhotoError: there are more than ``MAX_PICTURES``.
+    """
+    if pictures > MAX_PICTURES:
+        problem = f"The file has more than {MAX_PICTURES} pictures, or claims so."
+        raise PhotoError(path, problem, "Save it in parts.")
 
 
 def too_large(path: Path) -> PhotoError:

@@ -1,6 +1,8 @@
 """JPEG, PNG and BMP pictures, and the colours of TIFF pages that only Pillow converts."""
 
+import logging
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,10 @@ from cellcount.photos.photo_error import (
     check_size,
     explained,
 )
+
+# What is wrong with a file is said by a PhotoError, not in the middle of a progress bar.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 _BAND = 64  # rows that are copied at once; of a phone's photo, half a megabyte

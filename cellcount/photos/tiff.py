@@ -1,6 +1,7 @@
 """TIFF of every kind, by tifffile: what its pages mean, and their numbers as they were stored."""
 
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -13,7 +14,14 @@ from PIL import Image
 from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 from cellcount.photos.hyperstack import Hyperstack, of_frames
-from cellcount.photos.photo_error import COPY_AGAIN, SAVE_ANEW, PhotoError, check_size, explained
+from cellcount.photos.photo_error import (
+    COPY_AGAIN,
+    SAVE_ANEW,
+    PhotoError,
+    check_number,
+    check_size,
+    explained,
+)
 from cellcount.photos.pictures import read_page
 from cellcount.photos.tiff_metadata import Described, described
 
@@ -48,6 +56,7 @@ def opened(path: Path) -> Iterator[list[Hyperstack]]:
     """
     try:
         with TiffFile(path, _multifile=False) as tiff:  # each file of a set is a photo of its own
+            _check_chain(path, tiff)
             images = described(path, tiff)
             series = [one for one in tiff.series if not one.keyframe.subfiletype & _PREVIEW]
             if tiff.series[0].name == "Baseline":  # of a slide, beside its label and a thumbnail
@@ -60,6 +69,26 @@ def opened(path: Path) -> Iterator[list[Hyperstack]]:
         raise explained(path, error) from error
 
 
+def _check_chain(path: Path, tiff: TiffFile) -> None:
+    """Refuse pages that follow each other in a circle, which tifffile would go round for ever."""
+    form, file = tiff.tiff, tiff.filehandle
+    place, seen = 4 if form.version == 42 else 8, set[int]()
+    while True:
+        file.seek(place)
+        link = file.read(form.offsetsize)
+        (page,) = struct.unpack(form.offsetformat, link) if len(link) == form.offsetsize else (0,)
+        if page == 0 or page >= file.size:
+            return
+        if page in seen:
+            raise PhotoError(path, "Its pages follow each other in a circle.", COPY_AGAIN)
+        seen.add(page)
+        file.seek(page)
+        many = file.read(form.tagnosize)
+        if len(many) < form.tagnosize:
+            return
+        place = page + form.tagnosize + struct.unpack(form.tagnoformat, many)[0] * form.tagsize
+
+
 def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
     key = series.keyframe
     check_size(path, key.imagewidth, key.imagelength)
@@ -69,6 +98,9 @@ def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
     if prod(key.shape) * series.dtype.itemsize > _MOST_BYTES:
         raise PhotoError(path, "A page of it does not fit into memory.", "Save its parts apart.")
     many = series.size // prod(key.shape)
+    check_number(path, many)
+    if series.dataoffset and series.dataoffset + series.nbytes > key.parent.filehandle.size:
+        raise PhotoError(path, "The photo is cut short.", COPY_AGAIN)
     outer = [one for one in zip(series.axes, series.shape, strict=True) if one[0] not in key.axes]
     if prod(length for _, length in outer) != many:
         outer = [("I", many)]

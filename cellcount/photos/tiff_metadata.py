@@ -1,15 +1,15 @@
 """What a TIFF says of its channels and of the size of its pixels: OME, ImageJ, LSM or plain."""
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from tifffile import TiffFile
 
-from cellcount.photos.photo_error import COPY_AGAIN, PhotoError
+from cellcount.photos.photo_error import check_number
 
-_MOST = 1_000_000  # pictures in a file; tifffile makes room for as many as the metadata claim
 _COARSEST = 10.0  # µm per pixel; a printer's dots, which cameras write there too, are larger
 _UM = {  # in micrometres
     "pm": 1e-6,
@@ -40,7 +40,7 @@ def described(path: Path, tiff: TiffFile) -> list[Described]:
     """What is said of each scene; of one for all if the file has no OME metadata.
 
     Raises:
-        PhotoError: the OME metadata claim more pictures than any file holds.
+        PhotoError: OME metadata claim more pictures than any file holds.
     """
     if tiff.ome_metadata:
         try:
@@ -65,8 +65,7 @@ def described(path: Path, tiff: TiffFile) -> list[Described]:
 def _ome(path: Path, pixels: ElementTree.Element) -> Described:
     size = [_whole(pixels, f"Size{axis}") for axis in "CTZ"]
     blocks = [_whole(data, name) for data in pixels.iterfind("{*}TiffData") for name in _COUNTS]
-    if max(blocks, default=0) > _MOST or size[0] * size[1] * size[2] > _MOST:
-        raise PhotoError(path, "Its OME metadata claim millions of pictures.", COPY_AGAIN)
+    check_number(path, max(prod(size), *blocks, 0))  # tifffile makes room for what they claim
     names = tuple(channel.get("Name", "") for channel in pixels.iterfind("{*}Channel"))
     width = pixels.get("PhysicalSizeX")
     unit = _um(pixels.get("PhysicalSizeXUnit", "µm"))
