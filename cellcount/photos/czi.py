@@ -31,7 +31,9 @@ def scenes(path: Path) -> Iterator[list[Hyperstack]]:
         width = metadata.findtext("./Metadata/Scaling/Items/Distance[@Id='X']/Value")
         um_per_px = float(width) * 1e6 if width else None
         by_scene: dict[int, list[_Block]] = defaultdict(list)
-        for entry in czi.filtered_subblock_directory:
+        entries = czi.filtered_subblock_directory
+        # Others are smaller copies.
+        for entry in [one for one in entries if one.stored_shape == one.shape] or entries:
             block = _Block(entry)
             by_scene[block.first("S")].append(block)
         yield [_scene(path, by_scene[number], names, um_per_px) for number in sorted(by_scene)]
