@@ -1,12 +1,11 @@
 """TIFF of every kind, by tifffile: what its pages mean, and their numbers as they were stored."""
 
 import logging
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,7 @@ _DECODED_TO_RGB = (7, 33003, 33005, 34712)  # JPEG and JPEG 2000 turn YCbCr into
 _MULTIPLIED = (1,)  # ExtraSamples: opacity, by which the colours are multiplied already
 _ALPHA = (_MULTIPLIED, (2,))
 _MOST_BYTES = 1_600_000_000  # of a page, which is decoded as a whole
+_ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _SIDEWAYS = (5, 6, 7, 8)
 _PREVIEW = 1 | 4  # bits of the tag NewSubfileType: a smaller copy, a mask
 
@@ -58,6 +58,8 @@ def opened(path: Path) -> Iterator[list[Hyperstack]]:
         with TiffFile(path, _multifile=False) as tiff:  # each file of a set is a photo of its own
             _check_chain(path, tiff)
             images = described(path, tiff)
+            if tiff.is_imagej and tiff.series[0].kind != "imagej" and len(tiff.pages) == 1:
+                raise PhotoError(path, "The stack is cut short.", COPY_AGAIN)
             series = [one for one in tiff.series if not one.keyframe.subfiletype & _PREVIEW]
             if tiff.series[0].name == "Baseline":  # of a slide, beside its label and a thumbnail
                 series = [tiff.series[0]]
@@ -70,23 +72,27 @@ def opened(path: Path) -> Iterator[list[Hyperstack]]:
 
 
 def _check_chain(path: Path, tiff: TiffFile) -> None:
-    """Refuse pages that follow each other in a circle, which tifffile would go round for ever."""
+    """Refuse pages that lie beyond the file's end, and those that follow each other in a circle.
+
+    tifffile would take the others for the whole, and go round for ever.
+    """
     form, file = tiff.tiff, tiff.filehandle
     place, seen = 4 if form.version == 42 else 8, set[int]()
     while True:
         file.seek(place)
         link = file.read(form.offsetsize)
-        (page,) = struct.unpack(form.offsetformat, link) if len(link) == form.offsetsize else (0,)
-        if page == 0 or page >= file.size:
+        page = int.from_bytes(link, _ORDERS[form.byteorder])
+        if page == 0 and len(link) == form.offsetsize:
             return
+        file.seek(page)
+        tags = file.read(form.tagnosize)
+        if len(link) < form.offsetsize or len(tags) < form.tagnosize:
+            raise PhotoError(path, "The photo is cut short.", COPY_AGAIN)
         if page in seen:
             raise PhotoError(path, "Its pages follow each other in a circle.", COPY_AGAIN)
         seen.add(page)
-        file.seek(page)
-        many = file.read(form.tagnosize)
-        if len(many) < form.tagnosize:
-            return
-        place = page + form.tagnosize + struct.unpack(form.tagnoformat, many)[0] * form.tagsize
+        many = int.from_bytes(tags, _ORDERS[form.byteorder])
+        place = page + form.tagnosize + many * form.tagsize
 
 
 def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
