@@ -31,6 +31,7 @@ _DECODED_TO_RGB = (7, 33003, 33005, 34712)  # JPEG and JPEG 2000 turn YCbCr into
 _MULTIPLIED = (1,)  # ExtraSamples: opacity, by which the colours are multiplied already
 _ALPHA = (_MULTIPLIED, (2,))
 _MOST_BYTES = 1_600_000_000  # of a page, which is decoded as a whole
+_CUT = "The photo is cut short or damaged."
 _ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _SIDEWAYS = (5, 6, 7, 8)
 _PREVIEW = 1 | 4  # bits of the tag NewSubfileType: a smaller copy, a mask
@@ -59,7 +60,7 @@ def opened(path: Path) -> Iterator[list[Hyperstack]]:
             _check_chain(path, tiff)
             images = described(path, tiff)
             if tiff.is_imagej and tiff.series[0].kind != "imagej" and len(tiff.pages) == 1:
-                raise PhotoError(path, "The stack is cut short.", COPY_AGAIN)
+                raise PhotoError(path, _CUT, COPY_AGAIN)
             series = [one for one in tiff.series if not one.keyframe.subfiletype & _PREVIEW]
             if tiff.series[0].name == "Baseline":  # of a slide, beside its label and a thumbnail
                 series = [tiff.series[0]]
@@ -87,7 +88,7 @@ def _check_chain(path: Path, tiff: TiffFile) -> None:
         file.seek(page)
         tags = file.read(form.tagnosize)
         if len(link) < form.offsetsize or len(tags) < form.tagnosize:
-            raise PhotoError(path, "The photo is cut short.", COPY_AGAIN)
+            raise PhotoError(path, _CUT, COPY_AGAIN)
         if page in seen:
             raise PhotoError(path, "Its pages follow each other in a circle.", COPY_AGAIN)
         seen.add(page)
@@ -105,8 +106,6 @@ def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
         raise PhotoError(path, "A page of it does not fit into memory.", "Save its parts apart.")
     many = series.size // prod(key.shape)
     check_number(path, many)
-    if series.dataoffset and series.dataoffset + series.nbytes > key.parent.filehandle.size:
-        raise PhotoError(path, "The photo is cut short.", COPY_AGAIN)
     outer = [one for one in zip(series.axes, series.shape, strict=True) if one[0] not in key.axes]
     if prod(length for _, length in outer) != many:
         outer = [("I", many)]
@@ -156,6 +155,8 @@ def _page(path: Path, series: TiffPageSeries, number: int) -> NDArray[Any]:
     """A page of a series as it is stored, its axes those of the keyframe."""
     key = series.keyframe
     if series.dataoffset is not None:  # the pages of a large ImageJ stack have no directory
+        if series.dataoffset + series.nbytes > key.parent.filehandle.size:
+            raise PhotoError(path, _CUT, COPY_AGAIN)
         stored = series.dtype.newbyteorder(key.parent.byteorder)
         start = series.dataoffset + number * prod(key.shape) * stored.itemsize
         return np.memmap(path, stored, "r", start, key.shape)
@@ -173,7 +174,7 @@ def _whole(path: Path, series: TiffPageSeries, number: int) -> TiffPage | TiffFr
     ]
     missing = not key.is_tiled and 0 in page.databytecounts  # a slide leaves out empty tiles
     if missing or not any(ends) or max(ends) > key.parent.filehandle.size:
-        raise PhotoError(path, "The photo is cut short.", COPY_AGAIN)
+        raise PhotoError(path, _CUT, COPY_AGAIN)
     return page
 
 

@@ -1,11 +1,16 @@
 """From scores to counts, and a folder of photos to a table."""
 
+import os
+
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from cellcount.calibration.accuracy import count_threshold, percentage_error
 from cellcount.counting.count import Count, read_counts
 from cellcount.errors import CellCountError
+from cellcount.photos.view import View
 
 
 def test_threshold_lies_between_cells_and_stains():
@@ -80,6 +85,24 @@ def test_folder_is_counted_around_a_broken_photo(checkpoint, labelled_photos, tm
     assert read_counts(tmp_path / "out" / "counts.csv") == {one.photo: one.n for one in counts}
     said = capsys.readouterr()
     assert "broken.jpg" in said.out + said.err
+
+
+def test_every_photo_of_a_file_is_counted_under_any_name(checkpoint, tmp_path):
+    from cellcount.counting.counter import Counter
+
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 2, 64, 64)).astype(np.uint8)
+    plain, table = tmp_path / "plain.tif", tmp_path / "counts.csv"
+    said = {"axes": "TCYX", "Channel": {"Name": ["DAPI", "FITC"]}}
+    tifffile.imwrite(plain, pixels, ome=True, photometric="minisblack", metadata=said)
+    strange = plain.with_name(os.fsdecode(b"z\xe4hl.tif"))
+    strange.write_bytes(plain.read_bytes())
+    names = ["plain.tif[T1]", "plain.tif[T2]", r"z\xe4hl.tif[T1]", r"z\xe4hl.tif[T2]"]
+    counter = Counter(checkpoint, view=View("FITC"))
+    counts = counter.count_all([plain, strange], table)
+    assert [one.photo for one in counts] == list(read_counts(table)) == names
+    Image.fromarray(pixels[1, 1]).save(tmp_path / "alone.png")
+    assert counts[1].n == Counter(checkpoint).count(tmp_path / "alone.png").n
+    assert Counter(checkpoint).count_all([plain], table) == []
 
 
 def test_lower_threshold_counts_more(checkpoint, labelled_photos):

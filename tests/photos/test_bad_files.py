@@ -18,13 +18,16 @@ from tests.conftest import ROOT
 GREY = (np.arange(48 * 64).reshape(48, 64) % 251).astype(np.uint8)
 KINDS = {
     "plain": (GREY, {}),
-    "stack": (np.stack([GREY] * 4), dict(photometric="minisblack")),
-    "hyperstack": (np.stack([GREY] * 4), dict(imagej=True, metadata={"axes": "ZYX"})),
-    "OME": (np.stack([GREY] * 4), dict(ome=True, metadata={"axes": "TYX"})),
-    "tiles": (GREY.astype(np.uint16), dict(compression="zlib", tile=(16, 16))),
-    "JPEG": (np.dstack([GREY] * 3), dict(photometric="rgb", compression="jpeg", tile=(16, 16))),
-    "BigTIFF": (GREY.astype(np.float32), dict(bigtiff=True)),
-    "pages": (np.stack([GREY] * 3), dict(compression="lzw", metadata=None)),
+    "stack": (np.stack([GREY] * 4), {"photometric": "minisblack"}),
+    "hyperstack": (np.stack([GREY] * 4), {"imagej": True, "metadata": {"axes": "ZYX"}}),
+    "OME": (np.stack([GREY] * 4), {"ome": True, "metadata": {"axes": "TYX"}}),
+    "tiles": (GREY.astype(np.uint16), {"compression": "zlib", "tile": (16, 16)}),
+    "JPEG": (
+        np.dstack([GREY] * 3),
+        {"photometric": "rgb", "compression": "jpeg", "tile": (16, 16)},
+    ),
+    "BigTIFF": (GREY.astype(np.float32), {"bigtiff": True}),
+    "pages": (np.stack([GREY] * 3), {"compression": "lzw", "metadata": None}),
 }
 ANY = View(channel=1, z="max")
 

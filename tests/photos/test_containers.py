@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter
 
 from cellcount.photos.reading import photo_size, photos_in, pixel_size, read_photo
 from cellcount.photos.view import View
+from tests.conftest import ROOT
 
 rng = np.random.default_rng(0)
 GREY = gaussian_filter(rng.random((60, 80)), 2)
@@ -84,9 +85,7 @@ GREYS = {
     "OME, channels interleaved.ome.tif": grey(np.dstack([EMPTY, GREY]), planarconfig="contig"),
     "OME, sharp second.ome.tif": stack([blurred(GREY), GREY, blurred(GREY)], "ZYX"),
     "ImageJ, sharp second.tif": stack([blurred(GREY), GREY, blurred(GREY)], "ZYX", imagej=True),
-    "volume.tif": grey(
-        np.stack([blurred(GREY)] * 15 + [GREY]), volumetric=True, tile=(16, 32, 32)
-    ),
+    "volume.tif": grey(np.stack([blurred(GREY)] * 15 + [GREY]), volumetric=True, tile=(16, 32, 32)),
     "virtual stack.tif": virtual_stack,
     "in red.png": lambda path: Image.fromarray(np.dstack([GREY, EMPTY, EMPTY])).save(path),
     "in blue.png": lambda path: Image.fromarray(np.dstack([EMPTY, EMPTY, GREY])).save(path),
@@ -156,6 +155,17 @@ def test_a_palette_is_looked_up_and_jpegs_colours_are_those_of_pillow(tmp_path):
         np.testing.assert_array_equal(read_photo(path), Image.open(path).convert("RGB"))
 
 
+def test_photos_of_stained_and_living_cells_keep_their_colours(real_photos):
+    """Every real photo there is comes out as Pillow has it; none is taken for a single channel."""
+    photos = [path for path in real_photos.parents[1].rglob("*") if path.suffix in (".jpg", ".png")]
+    photos += (ROOT / "data").rglob("*.jpg")
+    assert len(photos) > 50
+    for path in photos:
+        with Image.open(path) as image:
+            expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        assert (read_photo(path) == expected).all(), path
+
+
 def test_orientation_turns_stacks_too(tmp_path):
     tags = [(274, 3, 1, 6, True)]  # stored lying on its left side
     tifffile.imwrite(
@@ -172,13 +182,16 @@ def test_shrinking_is_that_of_the_whole_picture(tmp_path):
 
 
 UM_PER_PX = {
-    "OME": (dict(ome=True, metadata={"PhysicalSizeX": 250, "PhysicalSizeXUnit": "nm"}), 0.25),
-    "ImageJ": (dict(imagej=True, resolution=(4, 4), metadata={"unit": "micron"}), 0.25),
-    "ImageJ in mm": (dict(imagej=True, resolution=(4000, 4000), metadata={"unit": "mm"}), 0.25),
-    "per centimetre": (dict(resolution=(40000, 40000), resolutionunit="CENTIMETER"), 0.25),
-    "a printer's dots": (dict(resolution=(300, 300), resolutionunit="INCH"), None),
-    "not square": (dict(resolution=(40000, 20000), resolutionunit="CENTIMETER"), None),
-    "no unit": (dict(imagej=True, resolution=(4, 4)), None),
+    "OME": ({"ome": True, "metadata": {"PhysicalSizeX": 250, "PhysicalSizeXUnit": "nm"}}, 0.25),
+    "ImageJ": ({"imagej": True, "resolution": (4, 4), "metadata": {"unit": "micron"}}, 0.25),
+    "ImageJ in mm": (
+        {"imagej": True, "resolution": (4000, 4000), "metadata": {"unit": "mm"}},
+        0.25,
+    ),
+    "per centimetre": ({"resolution": (40000, 40000), "resolutionunit": "CENTIMETER"}, 0.25),
+    "a printer's dots": ({"resolution": (300, 300), "resolutionunit": "INCH"}, None),
+    "not square": ({"resolution": (40000, 20000), "resolutionunit": "CENTIMETER"}, None),
+    "no unit": ({"imagej": True, "resolution": (4, 4)}, None),
     "nothing": ({}, None),
 }
 

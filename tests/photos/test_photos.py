@@ -35,19 +35,17 @@ def tiles(rows):
     return small.repeat(TILE, axis=0).repeat(TILE, axis=1)
 
 
-def tiff_bytes(pixels, *, orientation=1, photometric=None, planar=1):
+def tiff_bytes(pixels, *, orientation=1, photometric=None):
     """An uncompressed little-endian TIFF 6.0, written by hand."""
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if photometric is None:
         photometric = 1 if channels == 1 else 2
-    strips = [pixels] if planar == 1 else list(np.moveaxis(pixels, -1, 0))
-    data = b"".join(strip.tobytes() for strip in strips)
-    length = len(data) // len(strips)
+    data = pixels.tobytes()
     tags = {256: [width], 257: [height], 258: [8 * pixels.dtype.itemsize] * channels, 259: [1]}
-    tags |= {262: [photometric], 273: [8 + length * strip for strip in range(len(strips))]}
-    tags |= {274: [orientation], 277: [channels], 278: [height], 279: [length] * len(strips)}
-    tags |= {284: [planar]} | ({338: [2]} if channels == 4 else {})
+    tags |= {262: [photometric], 273: [8]}
+    tags |= {274: [orientation], 277: [channels], 278: [height], 279: [len(data)]}
+    tags |= {284: [1]} | ({338: [2]} if channels == 4 else {})
     directory, behind = struct.pack("<H", len(tags)), b""
     start = 8 + len(data) + 2 + 12 * len(tags) + 4
     for tag, values in tags.items():

@@ -7,12 +7,28 @@ import numpy as np
 import pytest
 import tifffile
 
-from cellcount.photos.reading import PhotoError, is_photo, photo_size, photos_in, pixel_size, read_photo
+from cellcount.photos.reading import (
+    PhotoError,
+    is_photo,
+    photo_size,
+    photos_in,
+    pixel_size,
+    read_photo,
+)
 from cellcount.photos.view import View
 
 rng = np.random.default_rng(5)
 STACK = rng.integers(0, 4096, (2, 3, 40, 60)).astype(np.uint16)  # channels, slices
 EIGHT = (STACK >> 4).astype(np.uint8)
+
+
+PACKAGES = {
+    "czi": "czifile",
+    "lif": "liffile",
+    "nd2": "nd2",
+    "oib": "oiffile",
+    "oif": "oiffile",
+}
 
 
 @pytest.fixture
@@ -126,7 +142,13 @@ def test_olympus_oif(tmp_path):
 
 @pytest.mark.parametrize(
     ("suffix", "package"),
-    [("czi", "czifile"), ("lif", "liffile"), ("nd2", "nd2"), ("oib", "oiffile"), ("oif", "oiffile")],
+    [
+        ("czi", "czifile"),
+        ("lif", "liffile"),
+        ("nd2", "nd2"),
+        ("oib", "oiffile"),
+        ("oif", "oiffile"),
+    ],
 )
 def test_a_missing_library_is_named_with_the_command_that_adds_it(
     tmp_path, monkeypatch, suffix, package
@@ -143,7 +165,13 @@ def test_a_missing_library_is_named_with_the_command_that_adds_it(
 
 @pytest.mark.parametrize(
     ("suffix", "package"),
-    [("czi", "czifile"), ("lif", "liffile"), ("nd2", "nd2"), ("oib", "oiffile"), ("oif", "oiffile")],
+    [
+        ("czi", "czifile"),
+        ("lif", "liffile"),
+        ("nd2", "nd2"),
+        ("oib", "oiffile"),
+        ("oif", "oiffile"),
+    ],
 )
 @pytest.mark.parametrize("content", [b"", b"These are notes.", b"\x70\0\0\0" * 99], ids=len)
 def test_what_is_no_such_file_ends_in_a_sentence(tmp_path, suffix, package, content):

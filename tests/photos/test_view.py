@@ -27,7 +27,9 @@ NAMED = {"Channel": {"Name": ["DAPI", "488 FITC"]}}
 
 def ome(path, pictures, axes, **said):
     stacked = np.stack(pictures)
-    tifffile.imwrite(path, stacked, ome=True, photometric="minisblack", metadata={"axes": axes} | said)
+    tifffile.imwrite(
+        path, stacked, ome=True, photometric="minisblack", metadata={"axes": axes} | said
+    )
     return path
 
 
@@ -66,7 +68,10 @@ def test_imagejs_labels_name_channels(tmp_path):
 
 
 def test_channels_in_one_page_are_channels_too(tmp_path):
-    for planar, data in {"contig": np.dstack([DAPI, FITC]), "separate": np.stack([DAPI, FITC])}.items():
+    for planar, data in {
+        "contig": np.dstack([DAPI, FITC]),
+        "separate": np.stack([DAPI, FITC]),
+    }.items():
         path = tmp_path / f"{planar}.tif"
         tifffile.imwrite(path, data, photometric="minisblack", planarconfig=planar)
         assert (grey(path, View(2)) == FITC).all()
@@ -137,7 +142,7 @@ def test_times_and_scenes_are_photos_with_names_of_their_own(tmp_path):
     assert photo_size(photos[4]) == (30, 10)
     assert pixel_size(photos[0]) == 0.5
     for ask in (read_photo, photo_size):
-        with pytest.raises(PhotoError, match=r"3 scenes, each of them a photo.*a\.ome\.tif\[T1,S1\]"):
+        with pytest.raises(PhotoError, match=r"3 scenes, each of them .*a\.ome\.tif\[T1,S1\]"):
             ask(path)
         with pytest.raises(PhotoError, match="no 4 scenes in it, but 3"):
             ask(tmp_path / "a.ome.tif[S4]")
