@@ -100,8 +100,8 @@ step() { # step WHAT COMMAND...
   echo "$((SECONDS - from)) s"
 }
 
-pip_install() { # wheels only: nothing is compiled
-  "$py" -m pip install --disable-pip-version-check --no-input --no-warn-script-location --only-binary :all: "$@"
+pip_install() { # wheels only; modules are compiled when first imported, and most never are
+  "$py" -m pip install --no-compile --disable-pip-version-check --no-input --no-warn-script-location --only-binary :all: "$@"
 }
 
 ask() { (cd "$root" && timeout 60 "$py" -c "from cellcount.setup import install, packages; $1" 2>>"$log"); }

@@ -1,9 +1,10 @@
 """``python -m benchmarks.cells FOLDER...``: any cell, from twelve, three, one or no labelled photo.
 
 Each folder is a set of labelled photos. A detector learns from its first photos by name, as
-``cellcount train`` does, and is judged on those from the thirteenth on; several seeds each. With
-no photo to learn from, the head start itself counts. Rows are kept as they come, so that a run that
-is stopped goes on. Without folders, the table is made anew from the rows there are.
+``cellcount train`` does, and is judged on those from the thirteenth on that it has not learned
+from; several seeds each. With no photo to learn from, the head start itself counts. Rows are kept
+as they come, so that a run that is stopped goes on. Without folders, the table is made anew from
+the rows there are.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from cellcount.judging.evaluation import average_precision
 from cellcount.judging.report import judged
 from cellcount.labels.confirmed import labelled_photos
 
-_MOST = 12  # photos that are learned from; the others judge
+_MOST = 12  # photos that do not judge
 _ROWS = Path(__file__).with_name("cells.jsonl")
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "any-cell.md"
 
@@ -89,7 +90,7 @@ def measure(
                 )
             said = printed.getvalue().strip()
         seconds = time.perf_counter() - began
-        result, found = judged(Counter(model), every[_MOST:])
+        result, found = judged(Counter(model), every[max(_MOST, photos) :])
     return {
         "ap50": round(result.ap50, 4),
         "ap50_any": round(float(average_precision([one.classless for one in found])[0]), 4),

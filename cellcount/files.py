@@ -1,5 +1,6 @@
-"""Files that are there whole or not at all, and names of files that can be printed."""
+"""Files that are there whole or not at all, known by their content, and names to print."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,23 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def digest(path: Path, of: str = "") -> str:
+    """The first 16 hex digits of the SHA-256 sum of a file's content.
+
+    Args:
+        path: of the file.
+        of: what else decides the sum.
+
+    Raises:
+        OSError: whatever keeps the file from being read.
+    """
+    summed = hashlib.sha256(of.encode())
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            summed.update(chunk)
+    return summed.hexdigest()[:16]
 
 
 def printable(path: str | Path) -> str:

@@ -1,13 +1,15 @@
 """mmcv 1.7: operators without compiled code, and checkpoints that cannot run code."""
 
 import logging
-import pickle
 import warnings
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from icevision_bridge.errors import BridgeError
 from icevision_bridge.patches import Mending, overlay, patch
+
+_BEGINNINGS = (b"PK", b"\x80")  # of the ZIP archives that torch writes, and of pickles before them
 
 
 @patch(
@@ -80,15 +82,22 @@ def load_weights(file: Any, map_location: Any = None) -> Any:
     torch.serialization.add_safe_globals(harmless)
     try:
         return torch.load(file, map_location=map_location or "cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
-        name = getattr(file, "name", file)
-        if "weights_only" in str(error) or "Unsupported" in str(error):
-            raise BridgeError(
-                f"{name} was not loaded because it holds program code besides weights, which could "
-                "do anything on this computer: ask its sender for one that was saved with "
-                "save_icevision_checkpoint."
-            ) from None
-        raise BridgeError(
-            f"{name} cannot be read as a checkpoint; it is damaged or incomplete: copy or "
-            "download it again."
-        ) from error
+    except Exception as error:  # damaged files make it raise anything
+        raise BridgeError(f"{getattr(file, 'name', file)} {_problem(file, error)}") from error
+
+
+def _problem(file: Any, error: Exception) -> str:
+    """Why a file cannot be loaded as weights, and what to do."""
+    path = Path(str(getattr(file, "name", file)))
+    start = path.read_bytes()[:64] if path.is_file() else b""
+    if start.startswith(b"version https://git-lfs"):
+        return "only stands for the checkpoint, which Git LFS keeps elsewhere: run `git lfs pull`."
+    if start and not start.startswith(_BEGINNINGS):
+        return "is no checkpoint, whatever its name says: copy or download the right file."
+    if "weights_only" in str(error) or "Unsupported" in str(error):
+        return (
+            "was not loaded because it holds program code besides weights, which could do anything "
+            "on this computer: ask its sender for one that was saved with "
+            "save_icevision_checkpoint."
+        )
+    return "cannot be read as a checkpoint; it is damaged or incomplete: copy or download it again."

@@ -13,7 +13,7 @@ import pytest
 
 from cellcount.calibration.accuracy import count_accuracy
 from cellcount.commands.demo import NOTEBOOKS, run_notebook
-from cellcount.counting.count import read_counts
+from cellcount.counting.table import read_counts
 from cellcount.detector import training
 from cellcount.labels import voc
 from tests.conftest import ROOT
@@ -114,7 +114,7 @@ def test_both_notebooks_run_and_count(tmp_path):
     assert {Path(photo).stem for photo in counted} == labelled.keys()
     truth = [labelled[Path(photo).stem] for photo in counted]
     assert count_accuracy(list(counted.values()), truth).share_off < 15
-    with (tmp_path / "out" / "counts.csv").open(newline="", encoding="utf-8") as file:
+    with (tmp_path / "out" / "counts.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         each = {name: int(row[name]) for name in ("rbc", "wbc")}

@@ -34,6 +34,8 @@ FIGURES = {
     "brightness": ("it is darker", "it is brighter", 0.1),
     "contrast": ("it has less contrast", "it has more contrast", 0.22),
     "sharpness": ("it is blurred", "it is sharper or more noisy", 0.22),
+    "pattern": ("its pattern is another", "its pattern is another", 0.11),
+    "colours": ("its colour is another", "its colour is another", 0.01),
     "red": ("its colour is another", "its colour is another", 0.013),
     "blue": ("its colour is another", "its colour is another", 0.01),
     "size": ("its cells are smaller", "its cells are larger", 0.19),
@@ -46,8 +48,8 @@ FIGURES = {
 class Usual:
     """Means and standard deviations of figures, each over so many ``photos`` as tell it.
 
-    ``view`` is the longest side, in pixels, of what the detector was shown: of photos by the
-    median, or of their tiles.
+    ``view`` is the longest side, in pixels, of what the detector was shown: of the largest photo,
+    or of tiles.
     """
 
     means: Mapping[str, float]
@@ -144,7 +146,7 @@ def learn_usual(
             guess = figures_of(one.boxes, calibration.probability(one.scores), size, views[-1])
             told["doubt"] = guess["doubt"]
         figures.append(look(read_photo(photo), tile) | told)
-    return Usual.learn(figures, float(np.median(views)))
+    return Usual.learn(figures, float(max(views)))
 
 
 def figures_of(
@@ -159,7 +161,7 @@ def figures_of(
         boxes: (n, 4), in pixels of the photo.
         probability: (n,), how likely each is a cell.
         size: (width, height) of the photo.
-        view: longest side of what the detector is shown of it, in pixels of the photo.
+        view: side of what the detector is shown of it, in pixels of the photo.
     """
     sides = (boxes[:, 2:] - boxes[:, :2]).clip(1)
     across = 0.5 * np.log(sides.prod(axis=1)) - np.log(view)

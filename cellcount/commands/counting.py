@@ -1,18 +1,29 @@
 """The commands that count, and that judge counts."""
 
 import argparse
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellcount.commands.options import add_recipe, add_seed, add_view, by_hand
+from cellcount.commands.options import (
+    add_recipe,
+    add_seed,
+    add_strict,
+    add_view,
+    by_hand,
+    obey_strict,
+)
 from cellcount.errors import CellCountError
 
 if TYPE_CHECKING:
     from cellcount.counting.count import Count
 
 
+SOME_FAILED = 3  # exit status: some photos are not counted
 _NAMED = 10  # photos that stand out
+_FEW = 3  # files that are no photos
+_BESIDE = (".xml", ".txt", ".csv")  # labels and tables lie beside photos
 _CHARTED = 20  # photos make a series whose chart can be read
 
 
@@ -21,10 +32,19 @@ def add(commands: Any) -> None:
     count = commands.add_parser("count", help="count cells on photos with a trained model")
     count.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
     count.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
+    count.add_argument("--recursive", action="store_true", help="enter folders in folders too")
     count.add_argument("--out", type=Path, default=Path("out/counts.csv"), help="CSV to write")
     count.add_argument("--threshold", type=float, help="in the place of the model's own")
-    count.add_argument(
+    size = count.add_mutually_exclusive_group()
+    size.add_argument(
         "--tile", type=int, metavar="PIXELS", help="cut large photos into squares of this side"
+    )
+    size.add_argument(
+        "--scale",
+        type=float,
+        metavar="TIMES",
+        help="how large cells lie in these photos beside those learned from: 0.5 at half the "
+        "magnification",
     )
     count.add_argument(
         "--classes",
@@ -42,6 +62,7 @@ def add(commands: Any) -> None:
     evaluate.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
     evaluate.add_argument("folder", type=Path, help="labelled photos it has not learned from")
     evaluate.add_argument("--out", type=Path, default=Path("out/evaluation"), help="for pictures")
+    add_strict(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
     for command in (count, evaluate):
@@ -57,6 +78,7 @@ def add(commands: Any) -> None:
     calibrate.add_argument("model", type=Path, help="checkpoint, as models/cells.pth")
     calibrate.add_argument("folder", type=Path, help="labelled photos, three or more")
     calibrate.add_argument("--out", type=Path, required=True, help="checkpoint to write")
+    add_strict(calibrate)
     calibrate.set_defaults(run=_calibrate)
 
     crossval = commands.add_parser(
@@ -67,24 +89,23 @@ def add(commands: Any) -> None:
     crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
     add_recipe(crossval)
     add_seed(crossval)
+    add_strict(crossval)
     crossval.set_defaults(run=_crossval)
 
 
-def _count(options: argparse.Namespace) -> None:
-    from cellcount.photos.reading import list_photos
+def _count(options: argparse.Namespace) -> int:
+    photos = [one for path in options.photos for one in _photos_of(path, options.recursive)]
+
+    from cellcount.counting.counter import Counter
     from cellcount.photos.view import View
 
     view = View(options.channel, options.z)
-    photos: list[Path] = []
-    for path in options.photos:
-        photos += list_photos(path) if path.is_dir() else [path]
-
-    from cellcount.counting.counter import Counter
-
-    counter = Counter(options.model, options.threshold, options.engine, view)
+    counter = Counter(options.model, options.threshold, options.engine, options.scale, view)
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
     counts = counter.count_all(photos, options.out, options.tile)
+    if not counts:
+        raise CellCountError("No photo was counted. What is wrong with each stands above.")
     for one in counts:
         interval = "" if one.low is None else f"  {one.low:4} to {one.high:4}"
         each = ", ".join(f"{name} {number}" for name, number in one.by_class.items())
@@ -98,7 +119,45 @@ def _count(options: argparse.Namespace) -> None:
     for name in counts[0].by_class if counts else ():
         print(f"{name}, of the cells counted: {counter.share(name, counts)}")
     _tell_series(counts, options.out.with_name(f"{options.out.stem}-series.png"))
+    failed = len({*photos}) - len(counts)
+    if failed:
+        print(f"{failed} of {len({*photos})} photos could not be counted: the table says why.")
     print(f"The table is {options.out}.")
+    return SOME_FAILED if failed else 0
+
+
+def _photos_of(path: Path, recursive: bool) -> list[Path]:
+    """A photo itself, or those of a folder; what is passed over in the folder is told.
+
+    Raises:
+        CellCountError: the folder holds no photo.
+    """
+    from cellcount.photos.reading import is_photo, list_photos
+
+    if not path.is_dir():
+        return [path]
+    inner = sorted(one for one in path.iterdir() if one.is_dir() and one.name[0] != ".")
+    folders = [path]
+    if recursive:
+        folders = [Path(one) for one, _, _ in os.walk(path)]
+        folders = sorted(one for one in folders if any(map(is_photo, one.iterdir()))) or [path]
+    elif inner:
+        print(f"Folders in {path} are not entered: {_named(inner)}. With --recursive they are.")
+    others = [
+        one
+        for folder in folders
+        for one in sorted(folder.iterdir())
+        if one.is_file() and not is_photo(one) and one.suffix not in _BESIDE and one.name[0] != "."
+    ]
+    if others:
+        print(f"Files in {path} that are no photos, as their names say: {_named(others)}.")
+    return [photo for folder in folders for photo in list_photos(folder)]
+
+
+def _named(paths: Sequence[Path]) -> str:
+    """The number of files or folders, and the names of a few."""
+    few = ", ".join(path.name for path in paths[:_FEW])
+    return f"{len(paths)} ({few}{', ...' if len(paths) > _FEW else ''})"
 
 
 def _tell_series(counts: "Sequence[Count]", chart: Path) -> None:
@@ -155,6 +214,7 @@ def _parted(text: str, sign: str, known: Collection[str]) -> list[str]:
 def _calibrate(options: argparse.Namespace) -> None:
     from cellcount.counting.counter import Counter
 
+    obey_strict(options, options.folder)
     # With any threshold, a model that has learned nothing about counting can be calibrated too.
     counter = Counter(options.model, threshold=0.5).calibrate(options.folder, options.out)
     learned = counter.calibration
@@ -169,6 +229,7 @@ def _calibrate(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from cellcount.judging import report
 
+    obey_strict(options, options.folder)
     report.tell(report.judge(options.model, options.folder, options.out, options.engine))
     print(f"Table and pictures are in {options.out}.")
 
@@ -177,6 +238,7 @@ def _crossval(options: argparse.Namespace) -> None:
     from cellcount.detector.finetuning import recipe_for
     from cellcount.judging import crossval, report
 
+    obey_strict(options, options.folder)
     report.refuse_own_folder(options.folder, options.out)
     judged = crossval.cross_validate(
         options.folder,

@@ -28,7 +28,7 @@ def _demo(_: argparse.Namespace) -> None:
     The executed notebooks go to ``out``, so that the ones in the repository stay as they are.
     """
     from cellcount.calibration.accuracy import count_accuracy
-    from cellcount.counting.count import read_counts
+    from cellcount.counting.table import read_counts
     from cellcount.labels import voc
 
     os.environ.pop("CELLCOUNT_DATA", None)

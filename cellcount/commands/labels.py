@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cellcount.commands.options import add_minutes
-from cellcount.labels.formats import FORMATS
+from cellcount.labels.formats import FORMATS, WRITTEN
 
 
 def add(commands: Any) -> None:
@@ -40,16 +40,23 @@ def add(commands: Any) -> None:
     )
     check.set_defaults(run=_check)
 
-    bring = commands.add_parser("import", help="bring labels from COCO, YOLO or Pascal VOC exports")
-    bring.add_argument("source", type=Path, help="folder, zip or COCO JSON of another program")
+    bring = commands.add_parser("import", help="bring labels from other programs")
+    bring.add_argument("source", type=Path, help="folder, zip or file of another program")
     bring.add_argument("folder", type=Path, help="gets photos with XML beside them")
     bring.add_argument("--format", choices=FORMATS, help="of the source (found out)")
+    bring.add_argument("--label", default="cell", help="class of cells that have none (cell)")
+    bring.add_argument(
+        "--diameter", type=float, metavar="PIXELS", help="of cells that are marked by points"
+    )
+    bring.add_argument(
+        "--split", action="store_true", help="take each connected part of a mask for a cell"
+    )
     bring.set_defaults(run=_import)
 
     export = commands.add_parser("export", help="copy labelled photos for other programs")
     export.add_argument("folder", type=Path, help="photos with their XML beside them")
     export.add_argument("target", type=Path, help="folder to make")
-    export.add_argument("--format", choices=FORMATS, required=True)
+    export.add_argument("--format", choices=WRITTEN, required=True)
     export.set_defaults(run=_export)
 
 
@@ -90,7 +97,14 @@ def _check(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> None:
     from cellcount.labels.exchange import import_labels
 
-    moved = import_labels(options.source, options.folder, options.format)
+    moved = import_labels(
+        options.source,
+        options.folder,
+        options.format,
+        label=options.label,
+        diameter=options.diameter,
+        split=options.split,
+    )
     print(
         f"{options.folder} now has {moved.photos} more labelled photos, with {moved.boxes} boxes."
     )

@@ -13,7 +13,7 @@ from icevision_bridge.errors import BridgeError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status: 0 done, 1 told the user what to mend."""
+    """Run one command; return the exit status: 0 done, 1 told what to mend, 3 done in part."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)

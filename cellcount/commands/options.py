@@ -1,6 +1,7 @@
 """Options that several commands have: one name, one meaning."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 
@@ -53,3 +54,22 @@ def by_hand(options: argparse.Namespace) -> dict[str, Any]:
     """The values of a recipe that the user has given."""
     given = {name: getattr(options, name) for name in ("size", "steps")}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def add_strict(command: argparse.ArgumentParser) -> None:
+    """``--strict``."""
+    said = "refuse labels with mistakes, instead of going on without those photos"
+    command.add_argument("--strict", action="store_true", help=said)
+
+
+def obey_strict(options: argparse.Namespace, *folders: Path) -> None:
+    """Refuse folders of labelled photos with mistakes, if ``--strict`` was given.
+
+    Raises:
+        CellCountError: lists the mistakes of the first such folder.
+    """
+    if options.strict:
+        from cellcount.labels.checks import check, refuse_errors
+
+        for folder in folders:
+            refuse_errors(check(folder))

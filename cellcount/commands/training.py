@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cellcount.commands.options import add_epochs, add_recipe, add_seed, by_hand
+from cellcount.commands.options import (
+    add_epochs,
+    add_recipe,
+    add_seed,
+    add_strict,
+    by_hand,
+    obey_strict,
+)
 
 _OUT = "checkpoint to write (models/model_checkpoint.pth)"
 
@@ -16,6 +23,7 @@ def add(commands: Any) -> None:
     train.add_argument("--out", type=Path, default=Path("models/model_checkpoint.pth"), help=_OUT)
     add_recipe(train)
     add_seed(train)
+    add_strict(train)
     train.set_defaults(run=_train)
 
     pretrain = commands.add_parser("pretrain", help="train on labelled photos of many looks")
@@ -24,6 +32,7 @@ def add(commands: Any) -> None:
     pretrain.add_argument("--start", type=Path, help="a checkpoint to train further")
     add_epochs(pretrain, 12)
     add_seed(pretrain)
+    add_strict(pretrain)
     pretrain.set_defaults(run=_pretrain)
 
     models = commands.add_parser("models", help="list every detector there is, or measure them")
@@ -36,6 +45,7 @@ def add(commands: Any) -> None:
 def _train(options: argparse.Namespace) -> None:
     from cellcount.detector.finetuning import finetune, recipe_for
 
+    obey_strict(options, options.folder)
     recipe = recipe_for(options.folder, **by_hand(options))
     finetune(options.folder, options.out, recipe=recipe, minutes=options.minutes, seed=options.seed)
     print(f"The checkpoint is {options.out}. Count with it: cellcount count {options.out} PHOTOS")
@@ -44,6 +54,7 @@ def _train(options: argparse.Namespace) -> None:
 def _pretrain(options: argparse.Namespace) -> None:
     from cellcount.detector.pretraining import pretrain
 
+    obey_strict(options, *options.folders)
     pretrain(
         options.out,
         options.folders,

@@ -1,6 +1,5 @@
 """From detections to counts: which score is a cell, and how many there are."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +42,8 @@ class Count:
     ``why`` are the reasons for which a person should look at the photo, strongest first: it is
     unlike those that the detector has learned from, and has no interval. None if the checkpoint
     does not know what those were like. ``figures`` are what the photo was judged by.
+
+    ``tile`` is the side in pixels of the squares in which it was counted; None: as a whole.
     """
 
     photo: str
@@ -55,6 +56,7 @@ class Count:
     by_class: Mapping[str, Number] = field(default_factory=dict)
     why: tuple[str, ...] | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    tile: int | None = None
 
     def __str__(self) -> str:
         """The count and its interval, as 80 (74 to 87), those of the classes, and what is odd."""
@@ -166,9 +168,3 @@ def total(numbers: Sequence[Number]) -> Number:
     if len(known) < len(numbers):
         return Number(sum(one.n for one in numbers))
     return Number(*summed(known))
-
-
-def read_counts(path: str | Path) -> dict[str, int]:
-    """Read a CSV with the columns photo and count."""
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return {row["photo"]: int(row["count"]) for row in csv.DictReader(file)}

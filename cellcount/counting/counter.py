@@ -1,11 +1,12 @@
 """A trained checkpoint that counts photos: one, or a folder of them."""
 
-import csv
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,10 @@ from cellcount.counting.count import Count, Number
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.counting.recalibration import recalibrate
+from cellcount.counting.table import CountTable, names_of
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
+from cellcount.files import digest
 from cellcount.photos.look import look
 from cellcount.photos.reading import PhotoError, photos_in, pixels_of
 from cellcount.photos.tiles import SMALLEST
@@ -50,6 +53,9 @@ class Counter:
             exported, else torch), ``openvino`` or ``torch``. All find the same boxes. The first
             time, OpenVINO exports the detector, which takes a quarter of a minute; the export is
             kept beside the checkpoint.
+        scale: for photos of another objective: how large cells lie in them, in pixels, beside those
+            of the photos learned from; 0.5 at half the magnification. Tiles are as large as shows
+            cells at the size learned, and a photo smaller than that is not enlarged.
         view: which channel and slice of photos that have several.
 
     Raises:
@@ -62,6 +68,7 @@ class Counter:
         checkpoint: str | Path,
         threshold: float | None = None,
         engine: str = "auto",
+        scale: float | None = None,
         view: View | None = None,
     ) -> None:
         self._view = view or View()
@@ -72,6 +79,11 @@ class Counter:
                 f"{checkpoint} does not say above which score a box is a cell: give a threshold, "
                 "or save it with the last cells of train.ipynb."
             )
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise CellCountError(
+                f"A threshold of {threshold:g} means nothing: scores lie from 0 to 1."
+            )
+        self._asked = {"threshold": threshold, "scale": scale, **vars(self._view)}
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
         learned = threshold is None and "calibration" in meta
         self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
@@ -82,6 +94,9 @@ class Counter:
             for name in self.classes
         }
         self.usual = Usual.from_meta(meta["usual"]) if "usual" in meta else None
+        self._alike = scale is not None
+        if scale is not None:
+            self.tile = _tile_at(scale, self.usual)
         self._groups: Mapping[str, Sequence[str]] | None = None
 
     @property
@@ -185,38 +200,47 @@ class Counter:
     ) -> list[Count]:
         """Count many photos, with a progress bar; each count is in ``table`` as soon as it is made.
 
-        A photo that cannot be read is named with its reason and left out. Of a file that holds
-        several photos each is counted, under a name such as ``a.tif[T3,S1]``.
+        Photos that ``table`` has counts of, by the same model and options, are not counted again. A
+        photo that cannot be read is named with its reason, there too, and is not among the counts.
+        Of a file that holds several photos each is counted, under a name such as ``a.tif[T3,S1]``.
 
         Args:
-            photos: paths of photos.
+            photos: their paths. In the table they go by their path from the folder that all are in.
             table: CSV to write, columns photo, count, low and high, for each of several classes its
-                count, low, high and share in percent, then trust (ok or look) and why; an older one
-                is replaced.
+                count, low, high and share in percent; trust (ok, look or failed) and why; the tile
+                in pixels if it was counted in tiles; seconds, and what has counted it.
             tile: pixels a side, if the photos are to be cut into other tiles than in training.
 
         Raises:
-            CellCountError: such tiles cannot be counted, or the table cannot be written.
+            CellCountError: such tiles cannot be counted, the table cannot be written, or another
+                run is writing it.
         """
         engine = self._on_tiles(tile)
-        counts = []
-        listed = [one for photo in photos for one in photos_in(photo, self._view)]
-        with _writable(Path(table)) as file:
-            rows = csv.writer(file)
-            rows.writerow(["photo", "count", "low", "high", *self._columns(), "trust", "why"])
+        names = names_of(one for photo in photos for one in photos_in(photo, self._view))
+        classes = [*self._groups] if self._groups else self.classes
+        asked = self._asked | {"tile": tile, "classes": self._groups}
+        options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
+        model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
+        shown = classes if len(self.classes) > 1 else []
+        with CountTable(Path(table), shown, model, options) as rows:
+            counts = rows.kept(names)
+            left = {photo: name for name, photo in names.items() if name not in counts}
             # Of photos that are to be cut into tiles, only one is in memory.
             see = partial(self._see, engine, tile=tile)
-            each = _in_turn(listed, see) if engine is not self._engine else _read_ahead(listed, see)
-            for photo, seen in tqdm(each, total=len(listed), unit="photo", leave=False):
+            each = (_in_turn if engine is not self._engine else _read_ahead)([*left], see)
+            bar = tqdm(each, initial=len(counts), total=len(names), unit="photo", leave=False)
+            began = time.perf_counter()
+            for photo, seen in bar:
                 try:
-                    one = self._count(photo, seen())[1]
+                    one = replace(self._count(photo, seen())[1], photo=left[photo])
                 except PhotoError as error:
                     tqdm.write(f"Left out: {error}")
+                    rows.fail(left[photo], f"{error.problem} {error.cure}")
                     continue
-                counts.append(one)
-                rows.writerow(_row(one))
-                file.flush()
-        return counts
+                counts[one.photo] = one
+                rows.add(one, (ended := time.perf_counter()) - began)
+                began = ended
+        return [counts[name] for name in names if name in counts]
 
     def share(self, name: str, counts: Sequence[Count]) -> Share:
         """The share of a class among the cells counted on photos, taken together.
@@ -239,13 +263,9 @@ class Counter:
         others = [each for one in some for kind, each in one.by_class.items() if kind != name]
         return share(*([_known(each) for each in part] for part in (mine, others)))
 
-    def _columns(self) -> list[str]:
-        names = self._groups or (self.classes if len(self.classes) > 1 else [])
-        return [column for name in names for column in (name, *(f"{name} {what}" for what in _OF))]
-
     def _on_tiles(self, tile: int | None) -> engines.Engine:
         side = self.tile if tile is None else tile
-        return self._engine if side is None else TiledEngine(self._engine, side)
+        return self._engine if side is None else TiledEngine(self._engine, side, alike=self._alike)
 
     def _see(
         self,
@@ -256,40 +276,43 @@ class Counter:
         """Read a photo, and see what it looks like, also in tiles if it is a large one."""
         pixels = pixels_of(photo, self._view)
         height, width = pixels.shape[:2]
-        size, view = (width, height), float(min(max(width, height), tile or self.tile or np.inf))
+        size, cut = (width, height), self.tile if tile is None else tile
+        side = max(size) if cut is None else cut if self._alike else min(max(size), cut)
         if self.usual is None:
-            return _Seen(size, [_View(engine, engine.prepare(pixels), view, {})])
-        views = [_View(engine, engine.prepare(pixels), view, look(pixels, tile or self.tile))]
+            return _Seen(size, [_View(engine, engine.prepare(pixels), side, cut, {})])
+        views = [_View(engine, engine.prepare(pixels), side, cut, look(pixels, cut))]
         usual = max(SMALLEST, round(self.usual.view))
         if engine is self._engine and max(size) >= _LARGE * usual and not np.ptp(engine.img_size):
             tiled = TiledEngine(engine, usual)
-            views.append(_View(tiled, tiled.prepare(pixels), float(usual), look(pixels, usual)))
+            views.append(_View(tiled, tiled.prepare(pixels), usual, usual, look(pixels, usual)))
         return _Seen(size, views)
 
     def _count(self, photo: str | Path, seen: "_Seen") -> tuple[Detections, Count]:
-        found, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
-        count = self._weigh(photo, found)
+        found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
+        count = replace(self._weigh(photo, found), tile=tile)
         return found, count if unlike is None else count.flagged(*unlike)
 
-    def _find(self, seen: "_Seen", threshold: float) -> tuple[Detections, "_Unlike | None"]:
+    def _find(
+        self, seen: "_Seen", threshold: float
+    ) -> tuple[Detections, int | None, "_Unlike | None"]:
         """What the way of looking finds that suits the photo best, and what is unusual about it."""
         known, weigh = self.usual, self.calibration
-        ways: list[tuple[bool, float, int, _Unlike, Detections]] = []
+        ways: list[tuple[bool, float, int, int | None, _Unlike, Detections]] = []
         for view in seen.views:
             found = view.engine.find(view.prepared, threshold)
             if known is None:
-                return found, None
+                return found, view.tile, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
             figures = view.look | figures_of(found.boxes, sure, seen.size, view.side)
             if weigh is None:
                 figures["doubt"] = np.nan
             why = known.unusual(figures)
             unlike = _Unlike(why, figures)
-            ways.append((bool(why), known.misfit(figures), len(ways), unlike, found))
+            ways.append((bool(why), known.misfit(figures), len(ways), view.tile, unlike, found))
             if not why:
                 break
-        *_, unlike, found = min(ways)
-        return found, unlike
+        *_, tile, unlike, found = min(ways)
+        return found, tile, unlike
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:
@@ -307,11 +330,15 @@ class Counter:
 
 
 class _View(NamedTuple):
-    """A way of looking at a photo: what an engine is shown, ``side`` pixels of it at a time."""
+    """A way of looking at a photo: as a whole, or in tiles of so many pixels a side.
+
+    ``side`` is how many pixels of the photo fill the frame that the engine is shown.
+    """
 
     engine: engines.Engine
     prepared: Any
-    side: float
+    side: int
+    tile: int | None
     look: dict[str, float]
 
 
@@ -332,18 +359,16 @@ class _Seen(NamedTuple):
 _LARGE = 1.5  # times as large as the photos learned from: such photos are looked at in tiles too
 
 
-_OF = ("low", "high", "%")
-
-
-def _row(count: Count) -> list[Any]:
-    """What the table says of a photo."""
-    classes = [
-        value
-        for one in count.by_class.values()
-        for value in (*one, round(100 * one.n / count.n, 1) if count.n else None)
-    ]
-    why = ", ".join(count.why or ())
-    return [count.photo, count.n, count.low, count.high, *classes, count.trust, why]
+def _tile_at(scale: float, usual: Usual | None) -> int:
+    """The side of tiles that show cells as large as the detector has learned them."""
+    if usual is None:
+        raise CellCountError(
+            "This model does not know how large its photos were: give the side of a field in "
+            "pixels instead (--tile)."
+        )
+    if not 0 < scale < np.inf:
+        raise CellCountError(f"A scale of {scale:g} means nothing: 0.5 is half as large.")
+    return round(usual.view * scale)
 
 
 def _known(number: Number) -> Estimate:
@@ -352,30 +377,15 @@ def _known(number: Number) -> Estimate:
     return Estimate(number.n, low, high)
 
 
-def _writable(table: Path) -> TextIO:
-    try:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        return table.open("w", newline="", encoding="utf-8")
-    except OSError as error:
-        raise CellCountError(
-            f"The table {table} cannot be written ({error.strerror}): close the program that shows "
-            "it, or choose another name."
-        ) from error
+_See = Callable[[Path], _Seen]
 
 
-_See = Callable[[str | Path], _Seen]
-
-
-def _in_turn(
-    photos: Sequence[str | Path], see: _See
-) -> Iterator[tuple[str | Path, Callable[[], _Seen]]]:
+def _in_turn(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], _Seen]]]:
     """Each photo, and what reads it."""
     return ((photo, partial(see, photo)) for photo in photos)
 
 
-def _read_ahead(
-    photos: Sequence[str | Path], see: _See
-) -> Iterator[tuple[str | Path, Callable[[], _Seen]]]:
+def _read_ahead(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], _Seen]]]:
     """Each photo once it is read, while the next one, and no more, is being read."""
     with ThreadPoolExecutor(1) as pool:
         following = [pool.submit(see, photo) for photo in photos[:1]]

@@ -55,3 +55,14 @@ def frame(photo: NDArray[np.uint8], size: int | tuple[int, int]) -> Frame:
         pixels[:] = _PADDING
     pixels[top : top + inner[1], left : left + inner[0]] = resized
     return Frame(pixels, (width, height), (left, top), inner)
+
+
+def widened(photo: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A photo (height, width, 3) with padding on the right, if both its sides are shorter."""
+    height, width = photo.shape[:2]
+    if max(height, width) >= side:
+        return photo
+    pixels = np.empty((height, side, 3), np.uint8)
+    pixels[:] = _PADDING
+    pixels[:, :width] = photo
+    return pixels

@@ -10,6 +10,7 @@ from typing import Any
 
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import match
+from cellcount.calibration.usual import learn_usual
 from cellcount.detector.bridging import apply_bridge
 from cellcount.detector.finetuning import Trained, save
 from cellcount.detector.head_start import warm_start
@@ -36,8 +37,8 @@ def pretrain(
 ) -> None:
     """Train on the photos of all folders, their classes made one, and save ``out``.
 
-    The meta of the checkpoint holds a threshold and a calibration, learned from photos of every
-    folder that were set aside.
+    The meta of the checkpoint holds a threshold, a calibration and what photos are like, learned
+    from photos of every folder that were set aside.
 
     Args:
         out: checkpoint to write.
@@ -53,7 +54,8 @@ def pretrain(
     import icevision.all as ice
 
     class_map = ice.ClassMap(["cell"])
-    looks = [_as_cells(labelled_photos(folder), class_map) for folder in folders]
+    photos = [labelled_photos(folder) for folder in folders]
+    looks = [_as_cells(some, class_map) for some in photos]
     held_out = [one for look in looks for one in look[::_TENTH]]
     looks = [[one for i, one in enumerate(look) if i % _TENTH] for look in looks]
     most = max(len(look) for look in looks)
@@ -78,8 +80,11 @@ def pretrain(
     learn = family.fastai.learner(dls=dls, model=model)
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(2e-4, 2e-3), pct_start=0.1)
-    calibration = Calibration.learn([match(one) for one in predict(model, held_out, recipe)])
-    save(Trained(model, calibration, class_map, recipe, {}, None), out)
+    found = predict(model, held_out, recipe)
+    calibration = Calibration.learn([match(one) for one in found])
+    set_aside = [one for some in photos for one in some[::_TENTH]]
+    usual = learn_usual(set_aside, found, calibration, None)
+    save(Trained(model, calibration, class_map, recipe, {}, usual), out)
 
 
 def _as_cells(photos: Sequence[Path], class_map: Any) -> list[Any]:

@@ -11,8 +11,9 @@ from statistics import median
 import numpy as np
 
 from cellcount.labels.boxes import box_iou
+from cellcount.labels.findings import Finding
 from cellcount.labels.pairing import Labelled
-from cellcount.labels.voc import Annotation, Box, Finding
+from cellcount.labels.voc import Annotation, Box
 
 SAME = 0.9  # IoU above which two boxes are one cell: a person does not hit it twice by chance
 DOMINANT = 0.8  # share of the boxes whose spelling is taken for the right one
@@ -48,7 +49,7 @@ def taking_part(labelled: Sequence[Labelled]) -> list[Labelled]:
 
 def _wrong_filename(labelled: Labelled) -> Finding | None:
     stated, photo = labelled.annotation.filename, labelled.photo.name
-    if stated == photo:
+    if stated == photo or labelled.annotation.lacks:  # which is told
         return None
     problem = f"Its <filename> is {stated}, but the photo beside it is {photo}."
     return Finding(labelled.xml, problem, _OPEN_AND_SAVE)
@@ -57,7 +58,7 @@ def _wrong_filename(labelled: Labelled) -> Finding | None:
 def _wrong_size(labelled: Labelled) -> Finding | None:
     stated = labelled.annotation.width, labelled.annotation.height
     true = labelled.width, labelled.height
-    if stated == true:
+    if stated == true or labelled.annotation.lacks:
         return None
     problem = "Its <size> is {} × {} pixels, but the upright photo has {} × {}".format(
         *stated, *true
@@ -65,6 +66,8 @@ def _wrong_size(labelled: Labelled) -> Finding | None:
     if stated == true[::-1]:
         problem += ": swapped, as if the camera's EXIF rotation was ignored while labelling."
         return Finding(labelled.xml, problem, _OPEN_AND_SAVE)
+    if 0 in stated:
+        return Finding(labelled.xml, f"{problem}.", "cellcount check --fix puts the photo's in.")
     problem += ": it was resized, cropped or exchanged after labelling."
     return Finding(labelled.xml, problem, "Bring the labelled photo back, or label this one anew.")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cellcount.errors import CellCountError
 from cellcount.labels.box_checks import check_boxes, taking_part
+from cellcount.labels.findings import Finding
 from cellcount.labels.mending import plan
 from cellcount.labels.pairing import Labelled, pair
-from cellcount.labels.voc import Finding
 
 _LISTED = 20  # findings in one message
 
@@ -51,14 +51,19 @@ def check(folder: str | Path) -> Checked:
     return Checked(Path(folder), labelled, findings)
 
 
-def ready_to_train(folder: str | Path) -> None:
-    """Refuse a folder with errors before the training does so hours later; print what to know.
+def ready_to_train(folder: str | Path, *, strict: bool = False) -> None:
+    """Look for mistakes before the training meets them hours later; print what to know.
+
+    Args:
+        folder: labelled photos.
+        strict: refuse the folder for one mistake, instead of going on without its photo.
 
     Raises:
         CellCountError: lists what must be put right, and says how.
     """
     checked = check(folder)
-    refuse_errors(checked)
+    _left_out.pop(checked.folder.absolute(), None)  # who asks is told, also for the second time
+    leave_out(checked, strict=strict)
     if checked.notes:
         print(_some(checked.notes, _command(checked)))
 
@@ -77,6 +82,38 @@ def refuse_errors(checked: Checked) -> None:
         f"{checked.folder} must be put right before it can be used.\n"
         f"{_some(checked.errors, command)}\n{cure}".rstrip()
     )
+
+
+_left_out: dict[Path, frozenset[Path]] = {}  # of folders: files with errors, without suffixes too
+
+
+def leave_out(checked: Checked, *, strict: bool = False) -> None:
+    """Go on without the photos that have errors, and say so: IceVision will get none of them.
+
+    Raises:
+        CellCountError: no photo is left, or there are errors and it is ``strict``.
+    """
+    if strict or not checked.good:
+        refuse_errors(checked)
+    folder, files = checked.folder.absolute(), {finding.file for finding in checked.errors}
+    bad = frozenset(one.absolute() for file in files for one in (file, file.with_suffix("")))
+    if bad and _left_out.get(folder) != bad:  # else it was said
+        stems = sorted({file.stem for file in files})
+        more = f" and {len(stems) - _LISTED} more" if len(stems) > _LISTED else ""
+        total = len({*stems, *(one.xml.stem for one in checked.labelled)})
+        print(
+            f"Left out, because their labels cannot be used: {len(stems)} of {total} labelled "
+            f"photos in {checked.folder}: {', '.join(stems[:_LISTED])}{more}. {_command(checked)} "
+            "says why, and with --fix mends what needs no guessing."
+        )
+    _left_out[folder] = bad
+
+
+def is_left_out(file: Path) -> bool:
+    """Whether a file, or a folder that it is in, was left out for an error."""
+    file = file.absolute()
+    mine = {file, file.with_suffix(""), *file.parents}
+    return any(mine & bad for bad in _left_out.values())
 
 
 def _command(checked: Checked) -> str:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
-from cellcount.labels.checks import check, refuse_errors
+from cellcount.labels.checks import check, is_left_out, leave_out
 from cellcount.photos.reading import list_photos
 
 
 def confirmed(xmls: Sequence[Path], *, tell: bool = True) -> list[Path]:
     """Leave out the Pascal VOC files whose boxes a model drew and nobody has confirmed.
+
+    Those with errors that were said to be left out are missing too.
 
     All that trains and judges reads its labels through here: a detector that learns from its own
     boxes learns its own mistakes.
@@ -22,6 +24,7 @@ def confirmed(xmls: Sequence[Path], *, tell: bool = True) -> list[Path]:
     Raises:
         CellCountError: there are files, but none is confirmed.
     """
+    xmls = [xml for xml in xmls if not is_left_out(xml)]
     kept = [xml for xml in xmls if not voc.unconfirmed(xml)]
     left_out = len(xmls) - len(kept)
     if left_out and not kept:
@@ -37,18 +40,21 @@ def confirmed(xmls: Sequence[Path], *, tell: bool = True) -> list[Path]:
     return kept
 
 
-def labelled_photos(folder: str | Path, *, tell: bool = False) -> list[Path]:
+def labelled_photos(folder: str | Path, *, tell: bool = False, strict: bool = False) -> list[Path]:
     """The photos of a folder whose boxes, in an XML beside them, a person drew or confirmed.
+
+    It prints which are left out because their labels cannot be used.
 
     Args:
         folder: with photos.
         tell: print how many have only a model's boxes; IceVision's parser says it by itself.
+        strict: refuse the folder for one mistake, instead of going on without its photo.
 
     Raises:
         CellCountError: there is none, or the folder holds mistakes: it lists them.
     """
     checked = check(folder)
-    refuse_errors(checked)
+    leave_out(checked, strict=strict)
     if not checked.labelled:
         raise CellCountError(
             f"No photo in {folder} has an XML of its name beside it: label some in labelImg first."

@@ -86,7 +86,12 @@ def _keep(folder: Path, files: Iterable[Path]) -> Path:
 
 def _placed(one: Labelled, there: set[str]) -> tuple[Annotation, list[str]]:
     """The labels with everything mended but the class names, and what was done."""
-    label, done = one.annotation, []
+    label, done = replace(one.annotation, lacks=()), []
+    if any(problem.startswith("Box") for problem in one.annotation.lacks):
+        done.append("Outlines without <bndbox> got one, their bounds.")
+    if 0 in (label.width, label.height) and _all_inside(one):
+        label = replace(label, width=one.width, height=one.height)
+        done.append(f"<size> was missing, and is {one.width} × {one.height} as the photo's.")
     if _is_turned(one):
         label = replace(label, width=one.width, height=one.height)
         done.append(
@@ -129,6 +134,17 @@ def _is_turned(one: Labelled) -> bool:
     bottom = max((max(box.ymin, box.ymax) for box in label.boxes), default=0)
     fits_upright = right <= one.width and bottom <= one.height
     return fits_upright and not (right <= label.width and bottom <= label.height)
+
+
+def _all_inside(one: Labelled) -> bool:
+    """Whether there are boxes, and all lie in the photo: then they were drawn on it."""
+    boxes = one.annotation.boxes
+    return bool(boxes) and all(
+        min(box.xmin, box.xmax, box.ymin, box.ymax) >= 0
+        and max(box.xmin, box.xmax) <= one.width
+        and max(box.ymin, box.ymax) <= one.height
+        for box in boxes
+    )
 
 
 def _ordered(box: Box) -> Box:

@@ -14,7 +14,8 @@ from tqdm.auto import tqdm
 
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
-from cellcount.labels.voc import Annotation, AnnotationError, Finding
+from cellcount.labels.findings import AnnotationError, Finding
+from cellcount.labels.voc import Annotation
 from cellcount.photos.reading import PhotoError, is_photo, photo_size, read_photo
 
 _SMALL = 256  # pixels a side; a JPEG is decoded to the end, and in half the time
@@ -50,17 +51,22 @@ def pair(folder: str | Path) -> tuple[list[Labelled], list[Finding]]:
     for path in filter(is_photo, entries):
         photos[path.stem].append(path)
     if not xmls and not photos:
-        raise CellCountError(f"{folder} holds neither photos nor XML. Choose the labelled folder.")
+        raise CellCountError(
+            f"{folder} holds neither photos nor XML. Choose the labelled folder; if they lie in "
+            f"folders of their own, bring them together: cellcount import {folder} NEW-FOLDER"
+        )
     nested = list(_nested(folder, entries))
     sizes, findings = _sizes([path for same in photos.values() for path in same])
     findings += nested
     labelled = []
     for xml in xmls:
         try:
-            annotation = voc.read(xml)
+            annotation = voc.read(xml, loose=True)
         except AnnotationError as error:
             findings.append(error.finding)
             continue
+        cure = "cellcount check --fix puts in what the photo or the outline tells."
+        findings += [Finding(xml, problem, cure) for problem in annotation.lacks]
         candidates = photos.get(xml.stem, [])
         findings += _misnamed(xml, candidates)
         photo = _photo_of(annotation, candidates)

@@ -5,18 +5,15 @@ The layout is the one of the PASCAL VOC development kit, in the form in which la
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 from xml.etree import ElementTree
-
-import defusedxml
-import defusedxml.ElementTree
 
 from cellcount.errors import CellCountError
 from cellcount.files import replacing
-
-_LABEL_AGAIN = "Label the photo again in labelImg, or bring the file back from a backup."
+from cellcount.labels.completing import complete
+from cellcount.labels.findings import MEND, AnnotationError, Finding
+from cellcount.labels.xml import parse
 
 _VERIFIED = {"yes": True, "no": False}
 _LARGEST = 2**31 - 1  # of a number in an XML; no photo has as many pixels a side
@@ -43,7 +40,8 @@ class Annotation:
     """What one XML says about one photo; width and height are those of the upright photo.
 
     ``verified`` is True if a person confirmed the boxes, False if a model drew them and nobody has
-    confirmed them, None if the file does not say: then a person drew them.
+    confirmed them, None if the file does not say: then a person drew them. ``lacks`` has a sentence
+    for each thing that IceVision wants in the file and does not find there.
     """
 
     filename: str
@@ -51,42 +49,26 @@ class Annotation:
     height: int
     boxes: tuple[Box, ...]
     verified: bool | None = None
+    lacks: tuple[str, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, repr=False)
-class Finding:
-    """One thing about one file that a user should know before training."""
-
-    file: Path
-    problem: str
-    cure: str
-    severity: Literal["error", "note"] = "error"
-
-    def __repr__(self) -> str:
-        """Say it as one plain line, also where a notebook shows a list of them."""
-        return f"{self.file}: {self.problem} {self.cure}"
-
-
-class AnnotationError(CellCountError):
-    """An XML that holds no usable annotation; ``finding`` says which and why."""
-
-    def __init__(self, finding: Finding) -> None:
-        """Take the finding, which is also the message."""
-        super().__init__(finding)
-        self.finding = finding
-
-
-def read(path: str | Path) -> Annotation:
+def read(path: str | Path, *, loose: bool = False) -> Annotation:
     """Read one Pascal VOC file.
 
     Coordinates with decimals are rounded; absent ``truncated`` and ``difficult`` mean no. Whether
     the boxes make sense is not looked at here but by ``check_folder``.
 
+    Args:
+        path: file.
+        loose: take a file without name or size of the photo (its own name and 0 are taken), or
+            with outlines in the place of boxes (their bounds); the annotation says what it lacks.
+
     Raises:
         AnnotationError: the file is missing, broken, dangerous or incomplete.
     """
     path = Path(path)
-    root = _parse(path)
+    root = _annotation(path)
+    lacks = tuple(complete(root, path.stem)) if loose else ()
     boxes = (_box(path, number, item) for number, item in enumerate(root.iter("object"), start=1))
     return Annotation(
         filename=_text(path, "The annotation", root, "filename"),
@@ -94,6 +76,7 @@ def read(path: str | Path) -> Annotation:
         height=_whole(path, "The annotation", root, "size/height"),
         boxes=tuple(boxes),
         verified=_VERIFIED.get(root.get("verified", "")),
+        lacks=lacks,
     )
 
 
@@ -103,7 +86,7 @@ def unconfirmed(path: str | Path) -> bool:
     A file that cannot be read may be a person's: it is not taken for a model's.
     """
     try:
-        return _VERIFIED.get(_parse(Path(path)).get("verified", "")) is False
+        return _VERIFIED.get(_annotation(Path(path)).get("verified", "")) is False
     except AnnotationError:
         return False
 
@@ -129,22 +112,8 @@ def write(path: str | Path, annotation: Annotation) -> None:
         ) from error
 
 
-def _parse(path: Path) -> ElementTree.Element:
-    if path.exists() and not path.is_file():
-        problem = "It has the name of an XML, but is no file."
-        raise AnnotationError(Finding(path, problem, "Rename it or move it out of the folder."))
-    try:
-        root = defusedxml.ElementTree.parse(path).getroot()
-    except OSError as error:
-        cure = "Check the name and that you may read it."
-        problem = f"The file cannot be read ({error.strerror})."
-        raise AnnotationError(Finding(path, problem, cure)) from error
-    except defusedxml.DefusedXmlException as error:
-        problem = "The XML defines entities, as attacks do and labelling programs never do."
-        raise AnnotationError(Finding(path, problem, _LABEL_AGAIN)) from error
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        problem = f"The XML is damaged ({error})."
-        raise AnnotationError(Finding(path, problem, _LABEL_AGAIN)) from error
+def _annotation(path: Path) -> ElementTree.Element:
+    root = parse(path)
     if root.tag != "annotation":
         problem = f"This is no Pascal VOC file: it holds <{root.tag}> instead of <annotation>."
         cure = "Choose PascalVOC as the format in labelImg, and move other XML elsewhere."
@@ -170,7 +139,7 @@ def _text(
 ) -> str:
     text = item.findtext(tag) or ""
     if not text.strip():
-        raise AnnotationError(Finding(path, f"{owner} has no <{tag}>.", _LABEL_AGAIN))
+        raise AnnotationError(Finding(path, f"{owner} has no <{tag}>.", MEND))
     return text.strip() if strip else text
 
 
@@ -182,7 +151,7 @@ def _whole(path: Path, owner: str, item: ElementTree.Element, tag: str) -> int:
         number = math.nan
     if not math.isfinite(number) or abs(number) > _LARGEST:
         problem = f"{owner} has <{tag}>{text[:40]}</{tag}>, which is no number of pixels."
-        raise AnnotationError(Finding(path, problem, _LABEL_AGAIN))
+        raise AnnotationError(Finding(path, problem, MEND))
     return round(number)
 
 

@@ -8,12 +8,12 @@ from cellcount.errors import CellCountError
 from cellcount.photos.look import look
 
 MEANS = {
-    "brightness": -0.5, "contrast": -2.0, "sharpness": -1.7, "red": 0.1, "blue": 0.05,
-    "size": -2.0, "crowd": 3.0, "doubt": 0.1,
+    "brightness": -0.5, "contrast": -2.0, "sharpness": -1.7, "pattern": -1.2, "colours": 0.1,
+    "red": 0.1, "blue": 0.05, "size": -2.0, "crowd": 3.0, "doubt": 0.1,
 }  # fmt: skip
 SDS = {
-    "brightness": 0.08, "contrast": 0.2, "sharpness": 0.2, "red": 0.01, "blue": 0.01,
-    "size": 0.15, "crowd": 0.4, "doubt": 0.03,
+    "brightness": 0.08, "contrast": 0.2, "sharpness": 0.2, "pattern": 0.1, "colours": 0.01,
+    "red": 0.01, "blue": 0.01, "size": 0.15, "crowd": 0.4, "doubt": 0.03,
 }  # fmt: skip
 
 
@@ -38,6 +38,8 @@ def test_false_alarms_are_as_rare_as_stated(photos):
         ("brightness", 1, "brighter"),
         ("contrast", -1, "less contrast"),
         ("sharpness", -1, "blurred"),
+        ("pattern", 1, "pattern"),
+        ("colours", 1, "colour"),
         ("red", 1, "colour"),
         ("blue", -1, "colour"),
         ("size", -1, "smaller"),
@@ -91,8 +93,10 @@ def test_look_follows_the_photo():
     assert look(blurred.astype(np.uint8))["sharpness"] < plain["sharpness"] - 0.5
     pink = photo.copy()
     pink[..., 1] = pink[..., 1] // 2
-    assert look(pink)["red"] > 0.15 and look(pink)["blue"] > 0.15
-    assert plain["red"] == plain["blue"] == 0
+    assert min(look(pink)[name] for name in ("red", "blue", "colours")) > 0.15
+    assert plain["red"] == plain["blue"] == plain["colours"] == 0
+    fine = np.kron(rng.integers(60, 200, (160, 160, 1)), np.ones((2, 2, 3))).astype(np.uint8)
+    assert look(fine)["pattern"] < plain["pattern"] - 0.5
     twice = look(np.kron(photo, np.ones((2, 2, 1), np.uint8)))
     assert twice == pytest.approx(plain, abs=0.2)
 

@@ -1,6 +1,7 @@
 """From scores to counts, and a folder of photos to a table."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import tifffile
 from PIL import Image
 
 from cellcount.calibration.accuracy import count_threshold, percentage_error
-from cellcount.counting.count import Count, read_counts
+from cellcount.counting.count import Count
+from cellcount.counting.table import read_counts
 from cellcount.errors import CellCountError
 from cellcount.photos.view import View
 
@@ -81,7 +83,7 @@ def test_folder_is_counted_around_a_broken_photo(checkpoint, labelled_photos, tm
     counter = Counter(checkpoint)
     assert counter.threshold == 0.5
     counts = counter.count_all([photos[0], broken, photos[1]], tmp_path / "out" / "counts.csv")
-    assert [one.photo for one in counts] == [path.name for path in photos]
+    assert [Path(one.photo).name for one in counts] == [path.name for path in photos]
     assert read_counts(tmp_path / "out" / "counts.csv") == {one.photo: one.n for one in counts}
     said = capsys.readouterr()
     assert "broken.jpg" in said.out + said.err
@@ -100,6 +102,9 @@ def test_every_photo_of_a_file_is_counted_under_any_name(checkpoint, tmp_path):
     counter = Counter(checkpoint, view=View("FITC"))
     counts = counter.count_all([plain, strange], table)
     assert [one.photo for one in counts] == list(read_counts(table)) == names
+    again = Counter(checkpoint, view=View("FITC")).count_all([plain, strange], table)
+    assert [(one.photo, one.n) for one in again] == [(one.photo, one.n) for one in counts]
+    assert not any(len(one.boxes) for one in again)  # they come from the table
     Image.fromarray(pixels[1, 1]).save(tmp_path / "alone.png")
     assert counts[1].n == Counter(checkpoint).count(tmp_path / "alone.png").n
     assert Counter(checkpoint).count_all([plain], table) == []
@@ -173,3 +178,24 @@ def test_warm_start_takes_all_but_the_classes(icevision):
     resnet = vfnet.backbones.resnet50_fpn_1x(pretrained=False)
     with pytest.raises(CellCountError, match="another"):
         warm_start(vfnet.model(backbone=resnet, num_classes=2))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda whole: b"hi", "is no checkpoint"),
+        (lambda whole: b"", "damaged or incomplete"),
+        (lambda whole: whole[:20_000], "damaged or incomplete"),
+        (lambda whole: whole[:30_000] + bytes(999) + whole[31_000:], "damaged or incomplete"),
+        (lambda whole: b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (lambda whole: b"<!DOCTYPE html><html></html>", "is no checkpoint"),
+        (lambda whole: b"\xff\xd8\xff\xe0" + bytes(500), "is no checkpoint"),
+        (lambda whole: b"PK\x03\x04" + bytes(500), "damaged or incomplete"),
+    ],
+)
+def test_file_that_is_no_checkpoint_is_told(checkpoint, tmp_path, make, said):
+    from cellcount.counting.counter import Counter
+
+    (tmp_path / "bad.pth").write_bytes(make(checkpoint.read_bytes()))
+    with pytest.raises(CellCountError, match=said):
+        Counter(tmp_path / "bad.pth")

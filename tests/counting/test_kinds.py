@@ -110,7 +110,7 @@ def test_table_and_command_line_name_each_class(several, tmp_path, capsys):
     table = tmp_path / "counts.csv"
     assert main.main(["count", str(file), str(photo), "--out", str(table)]) == 0
     said = capsys.readouterr().out
-    with table.open(newline="", encoding="utf-8") as opened:
+    with table.open(newline="", encoding="utf-8-sig") as opened:
         (row,) = csv.DictReader(opened)
     assert list(row)[:4] == ["photo", "count", "low", "high"]
     assert sum(int(row[name]) for name in names) == int(row["count"]) > 0
@@ -122,7 +122,7 @@ def test_table_and_command_line_name_each_class(several, tmp_path, capsys):
     merged = f"some={names[0]}+{names[1]}"
     command = ["count", str(file), str(photo), "--out", str(table), "--merge", merged]
     assert main.main([*command, "--classes", "some"]) == 0
-    with table.open(newline="", encoding="utf-8") as opened:
+    with table.open(newline="", encoding="utf-8-sig") as opened:
         (again,) = csv.DictReader(opened)
     assert int(again["some"]) == int(again["count"]) == int(row[names[0]]) + int(row[names[1]])
     assert main.main([*command, "--classes", "gone"]) == 1

@@ -6,10 +6,11 @@ from PIL import Image
 from scipy import ndimage
 
 from cellcount.commands import main
-from cellcount.counting.count import read_counts
+from cellcount.commands.counting import SOME_FAILED
 from cellcount.counting.counter import Counter
 from cellcount.counting.detections import Detections
 from cellcount.counting.engines.tiled import TiledEngine
+from cellcount.counting.table import read_counts
 from cellcount.detector.head_start import SHIPPED
 from cellcount.errors import CellCountError
 from cellcount.labels.boxes import box_iou
@@ -91,6 +92,25 @@ def test_cells_up_to_a_quarter_of_a_tile_are_found_whole_and_once(width, height,
     assert engine.most <= side * side * 3
 
 
+class Padded(Islands):
+    """Shows how large what it is shown is, and finds something in the padding too."""
+
+    def find(self, prepared, threshold):
+        self.shown = prepared.shape[:2]
+        boxes = np.array([[40, 10, 55, 20], [60, 10, 70, 20]], float)
+        return Detections(boxes, np.array([0.9, 0.8]), np.ones(2, np.int64))
+
+
+def test_photo_smaller_than_a_tile_is_not_enlarged_where_cells_are_to_be_alike():
+    engine = Padded()
+    alike = TiledEngine(engine, 96, alike=True)
+    found = alike.find(np.zeros((30, 50, 3), np.uint8), 0.3)
+    assert engine.shown == (30, 96)
+    assert found.boxes.tolist() == [[40, 10, 50, 20]]
+    alike.find(np.zeros((30, 96, 3), np.uint8), 0.3)
+    assert engine.shown == (30, 96)
+
+
 def test_nothing_is_found_on_a_photo_without_cells():
     found = TiledEngine(Islands(), 64).find(np.zeros((200, 300, 3), np.uint8), 0.05)
     assert [part.shape for part in found] == [(0, 4), (0,), (0,)]
@@ -158,10 +178,10 @@ def test_a_mosaic_is_counted_as_its_photos_are(mosaic, tmp_path, capsys):
     assert count.low <= sum(each) <= count.high
 
     table = tmp_path / "counts.csv"
-    (tmp_path / "broken.png").write_bytes((mosaic / "0.png").read_bytes()[:2000])
-    photos = [mosaic / "whole.png", tmp_path / "broken.png", mosaic / "0.png"]
+    (mosaic / "broken.png").write_bytes((mosaic / "0.png").read_bytes()[:2000])
+    photos = [mosaic / name for name in ("whole.png", "broken.png", "0.png")]
     counting = ["count", str(SHIPPED), *map(str, photos)]
-    assert main.main([*counting, "--out", str(table), "--tile", "1024"]) == 0
+    assert main.main([*counting, "--out", str(table), "--tile", "1024"]) == SOME_FAILED
     assert read_counts(table) == {"whole.png": count.n, "0.png": each[0]}
     said = capsys.readouterr()
     assert f"{count.n:6}  {count.low:4} to {count.high:4}" in said.out

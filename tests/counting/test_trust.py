@@ -14,12 +14,13 @@ from cellcount.labels import voc
 from cellcount.photos.reading import list_photos, read_photo
 from tests.conftest import ROOT
 
+MODEL = ROOT / "models" / "smear.pth"
 COUNTED = ROOT / "data" / "not_labeled"
 
 
 @pytest.fixture(scope="module")
 def counter():
-    return Counter(ROOT / "models" / "smear.pth")
+    return Counter(MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +71,50 @@ def test_mosaic_is_counted_in_tiles_by_itself(counter, tmp_path):
         picture = Image.fromarray(read_photo(one)).resize((width, height))
         mosaic.paste(picture, (place % 3 * width, place // 3 * height))
     mosaic.save(tmp_path / "mosaic.png")
-    assert counter.count(tmp_path / "mosaic.png").n == pytest.approx(_labelled(photos), rel=0.1)
+    count = counter.count(tmp_path / "mosaic.png")
+    assert count.n == pytest.approx(_labelled(photos), rel=0.1)
+    assert count.tile == width and counter.count(photos[0]).tile is None
+
+
+@pytest.mark.parametrize("times", [0.5, 2])
+def test_photo_of_another_objective_is_counted_at_its_scale(
+    counter, photo, tmp_path, times, capsys
+):
+    """A quarter of a photo, enlarged; and a photo that lies small in the corner of a field."""
+    own = tmp_path / "a.png"
+    seen = photo.crop((0, 0, 128, 128)) if times > 1 else photo
+    seen.save(own)
+    before = Counter(MODEL, scale=1).count(own)
+    resized = seen.resize([round(side * times) for side in seen.size], Image.Resampling.LANCZOS)
+    resized.save(tmp_path / "b.png")
+    table = tmp_path / "counts.csv"
+    asked = ["count", str(MODEL), str(tmp_path / "b.png"), "--out", str(table)]
+    assert main.main([*asked, "--scale", str(times)]) == 0
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        (row,) = csv.DictReader(file)
+    assert int(row["count"]) == pytest.approx(before.n, abs=1) and before.n > 1
+    assert row["tile"] == str(round(256 * times))
+    assert main.main([*asked, "--scale", "-1"]) == 1
+    assert "0.5 is half as large" in capsys.readouterr().err
+
+
+def test_shipped_detectors_doubt_what_is_no_photo_of_cells(tmp_path):
+    for name in ("cells.pth", "rendered.pth"):
+        counter = Counter(ROOT / "models" / name)
+        for colour in ("black", "white"):
+            Image.new("RGB", (640, 480), colour).save(tmp_path / "plain.png")
+            count = counter.count(tmp_path / "plain.png")
+            assert count.trust == "look" and count.low is None
 
 
 def test_table_and_command_line_name_the_odd_photo(tmp_path, photo, capsys):
     photo.save(tmp_path / "a.png")
     photo.point(lambda value: value // 10).save(tmp_path / "b.png")
     table = tmp_path / "counts.csv"
-    model = str(ROOT / "models" / "smear.pth")
+    model = str(MODEL)
     files = [str(tmp_path / name) for name in ("a.png", "b.png")]
     assert main.main(["count", model, *files, "--out", str(table)]) == 0
-    with table.open(newline="", encoding="utf-8") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         good, odd = csv.DictReader(file)
     assert (good["trust"], good["why"], odd["trust"], odd["low"]) == ("ok", "", "look", "")
     assert "darker" in odd["why"]
@@ -93,7 +127,7 @@ def test_long_series_has_a_chart_and_names_who_stands_out(tmp_path, photo, capsy
         dim = 0.5 if number == 12 else 1 + number % 3 / 100
         shown = photo.rotate(90 * (number % 4)).point(lambda value, dim=dim: round(value * dim))
         shown.save(tmp_path / "day" / f"{number:02}.png")
-    model, table = str(ROOT / "models" / "smear.pth"), tmp_path / "counts.csv"
+    model, table = str(MODEL), tmp_path / "counts.csv"
     assert main.main(["count", model, str(tmp_path / "day"), "--out", str(table)]) == 0
     said = capsys.readouterr().out
     assert "12.png stands out from the other photos: it is darker" in said
@@ -116,7 +150,7 @@ def test_flagged_photos_are_judged_beside_others(tmp_path, photo, capsys):
             file.with_suffix(".xml"),
             voc.Annotation(file.name, *picture.size, (voc.Box(kind, *box),), verified=True),
         )
-    model, out = str(ROOT / "models" / "smear.pth"), tmp_path / "out"
+    model, out = str(MODEL), tmp_path / "out"
     assert main.main(["evaluate", model, str(tmp_path / "photos"), "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "does not know the class platelet" in said
@@ -138,7 +172,7 @@ def test_share_leaves_out_flagged_photos(counter, tmp_path, photo):
 
 
 def test_own_threshold_keeps_size_and_reasons(tmp_path, photo):
-    counter = Counter(ROOT / "models" / "smear.pth", threshold=0.4)
+    counter = Counter(MODEL, threshold=0.4)
     photo.point(lambda value: value // 10).save(tmp_path / "dark.png")
     count = counter.count(tmp_path / "dark.png")
     assert count.low is None and any("darker" in reason for reason in count.why)

@@ -30,6 +30,7 @@ def test_pretraining_goes_on_and_saves_what_counting_needs(icevision, tmp_path):
     assert counter.classes == ["cell"]
     assert counter.calibration is not None
     assert len(counter.calibration.labelled) == 2  # one photo of each look was set aside
+    assert counter.usual is not None and counter.usual.view == 512
     count = counter.count(min(looks[1].glob("*.jpg")))
     assert count.low <= count.n <= count.high
 

@@ -6,13 +6,14 @@ network, numbers and JSON, and nothing that could run.
 """
 
 import glob
-import hashlib
 import json
 import os
 import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from cellcount.files import digest
 
 SUFFIX = ".openvino"
 _LAYOUT = 3  # of the archive and of what the network computes: a new number outdates all files
@@ -81,8 +82,5 @@ def _folders(checkpoint: Path) -> tuple[Path, Path]:
 
 
 def _name(checkpoint: Path) -> str:
-    digest = hashlib.sha256(f"layout {_LAYOUT}\n".encode())
-    with checkpoint.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return f"{checkpoint.name}.{digest.hexdigest()[:16]}{SUFFIX}"
+    content = digest(checkpoint, f"layout {_LAYOUT}\n")
+    return f"{checkpoint.name}.{content}{SUFFIX}"

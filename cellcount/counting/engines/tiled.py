@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from cellcount.counting.detections import Detections
+from cellcount.counting.framing import widened
 from cellcount.errors import CellCountError
 from cellcount.photos.tiles import Tile, check, cut
 
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 class TiledEngine:
     """Shows an engine one tile after the other, each resized to what the detector sees.
 
+    One tile shows a photo that is no larger; where cells are to be ``alike``, it is not enlarged.
+
     Args:
         engine: finds the boxes of a tile.
         side: of a tile, in pixels of the photo.
+        alike: whether cells are to be magnified alike on all photos, the smaller ones too.
 
     Raises:
         CellCountError: the tiles are too small, or the detector would see them distorted.
     """
 
-    def __init__(self, engine: "Engine", side: int) -> None:
+    def __init__(self, engine: "Engine", side: int, *, alike: bool = False) -> None:
         check(side)
         if np.ptp(engine.img_size):
             width, height = engine.img_size  # type: ignore[misc]
@@ -36,7 +40,7 @@ class TiledEngine:
             )
         self.name, self.classes, self.meta = engine.name, engine.classes, engine.meta
         self.img_size = engine.img_size
-        self._engine, self._side = engine, side
+        self._engine, self._side, self._least = engine, side, side if alike else 0
 
     def prepare(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The photo (height, width, 3) as it is: all its tiles at once would take more memory."""
@@ -54,7 +58,9 @@ class TiledEngine:
 
     def _find(self, photo: NDArray[np.uint8], tile: Tile, threshold: float) -> Any:
         xmin, ymin, xmax, ymax = tile.seen
-        found = self._engine.find(self._engine.prepare(photo[ymin:ymax, xmin:xmax]), threshold)
+        seen = widened(photo[ymin:ymax, xmin:xmax], self._least)
+        found = self._engine.find(self._engine.prepare(seen), threshold)
         boxes = found.boxes + np.array([xmin, ymin, xmin, ymin])
-        mine = tile.counts(boxes)
+        mine = tile.counts(boxes) & (boxes[:, 0] < xmax)  # none lies in the padding alone
+        boxes = np.minimum(boxes, np.tile([xmax, ymax], 2))
         return boxes[mine], found.scores[mine], found.labels[mine]

@@ -1,100 +1,87 @@
 """COCO's JSON for detection, in the layout of CVAT: annotations/instances_default.json, images/.
 
 Boxes are [xmin, ymin, width, height] in pixels (cocodataset.org, "data format"). Whether an object
-is truncated or difficult stands in CVAT's ``attributes``.
+is truncated or difficult, and by how much its box is turned, stands in CVAT's ``attributes``.
 """
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cellcount.errors import CellCountError
-from cellcount.labels.formats.foreign import Foreign, Photos, upright_size, whole_box
-from cellcount.labels.pairing import Labelled
-from cellcount.labels.voc import Annotation, Box
+from cellcount.labels.formats.content import load, loaded, understood
+from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box
+from cellcount.labels.voc import Box
 
 IMAGES = "images"
 FILE = Path("annotations", "instances_default.json")
 
 
-def files(root: Path) -> list[Path]:
-    """The JSON files under ``root`` that hold a COCO data set; ``root`` itself if it is a file."""
-    if root.is_file():
-        return [root]
-    return [path for path in sorted(root.rglob("*.json")) if _is_coco(path)]
-
-
-def _is_coco(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
+def mine(path: Path) -> bool:
+    """Whether a file is a COCO data set."""
+    content = loaded(path)
     return isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys()
 
 
-def read(root: Path, photos: Photos) -> list[Foreign]:
-    """Every image of every COCO file under ``root``.
+def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
+    """Every image of every COCO file.
 
     Raises:
         CellCountError: something is missing or wrong; it says in which file.
     """
-    return [one for path in files(root) for one in _read(path, photos)]
+    return [one for path in paths for one in _read(path, photos)]
 
 
 def _read(path: Path, photos: Photos) -> list[Foreign]:
-    try:
-        content = json.loads(path.read_bytes())
+    with understood(path, "COCO"):
+        content = load(path)
         classes = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
         images = {entry["id"]: entry for entry in content["images"]}
-        boxes: dict[Any, list[Box]] = defaultdict(list)
-        for entry in content["annotations"]:
-            _of_image(entry, images)
-            boxes[entry["image_id"]].append(_box(entry, classes))
-        named = [(key, str(e["file_name"]), (e["width"], e["height"])) for key, e in images.items()]
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise CellCountError(
-            f"{path} is no complete COCO file ({type(error).__name__}: {error}): export it "
-            "again, as COCO."
-        ) from error
-    found = []
-    for key, name, stated in named:
-        photo = photos.find(name, str(path))
-        size = upright_size(photo, stated, str(path))
-        annotation = Annotation(photo.name, *size, tuple(boxes[key]))
-        found.append(Foreign(photo, annotation, str(path)))
-    return found
+        shapes: dict[Any, list[Shape]] = defaultdict(list)
+        for number, entry in enumerate(content["annotations"], start=1):
+            who = f"annotation {entry.get('id', number)}"
+            if entry["image_id"] not in images:
+                raise Wrong(f"{who} is of an image that is not listed")
+            if entry["category_id"] not in classes:
+                raise Wrong(f"{who} is of a category that is not listed")
+            shapes[entry["image_id"]].append(_shape(entry, classes[entry["category_id"]], who))
+        return [
+            photos.labelled(
+                photos.find(str(entry["file_name"]), path),
+                (int(entry.get("width") or 0), int(entry.get("height") or 0)),
+                shapes[key],
+                path,
+            )
+            for key, entry in images.items()
+        ]
 
 
-def _of_image(entry: dict[str, Any], images: dict[Any, Any]) -> None:
-    if entry["image_id"] not in images:
-        raise ValueError(f"annotation {entry['id']} is of an image that is not listed")
-
-
-def _box(entry: dict[str, Any], classes: dict[Any, str]) -> Box:
+def _shape(entry: dict[str, Any], label: str, who: str) -> Shape:
     if entry.get("iscrowd"):
-        raise ValueError(f"annotation {entry['id']} is a crowd, not one cell")
-    x, y, width, height = (float(number) for number in entry["bbox"])
-    if not all(map(math.isfinite, (x, y, width, height))):
-        raise ValueError(f"annotation {entry['id']} has a box without end")
+        raise Wrong(f"{who} is a crowd, not one cell")
     more = entry.get("attributes") or {}
-    box = whole_box(classes[entry["category_id"]], x, y, x + width, y + height)
+    if entry.get("bbox"):
+        x, y, width, height = map(float, entry["bbox"])
+        shape = box(label, (x, y), (width, height), who, float(more.get("rotation") or 0))
+    else:
+        rings = entry.get("segmentation")
+        flat = [number for ring in rings for number in ring] if isinstance(rings, list) else []
+        shape = bounds(label, zip(flat[::2], flat[1::2], strict=True), f"{who}, without bbox,")
     truncated, difficult = (bool(more.get(mark)) for mark in ("truncated", "difficult"))
-    return replace(box, truncated=truncated, difficult=difficult)
+    return shape._replace(truncated=truncated, difficult=difficult)
 
 
-def write(labelled: Sequence[Labelled], target: Path) -> None:
+def write(labelled: Sequence[Boxed], target: Path) -> None:
     """Write the JSON; the photos are copied by who calls."""
-    names = sorted({box.label for one in labelled for box in one.annotation.boxes})
+    names = sorted({box.label for _, annotation in labelled for box in annotation.boxes})
     numbers = {name: number for number, name in enumerate(names, start=1)}
     images = [
-        {"id": i, "file_name": one.photo.name, "width": one.width, "height": one.height}
-        for i, one in enumerate(labelled, start=1)
+        {"id": i, "file_name": one.filename, "width": one.width, "height": one.height}
+        for i, (_, one) in enumerate(labelled, start=1)
     ]
-    boxes = [(i, box) for i, one in enumerate(labelled, 1) for box in one.annotation.boxes]
+    boxes = [(i, box) for i, (_, one) in enumerate(labelled, 1) for box in one.boxes]
     content = {
         "images": images,
         "categories": [{"id": number, "name": name} for name, number in numbers.items()],

@@ -1,0 +1,229 @@
+"""The table of counts: a row for each photo that was asked for, as soon as it is known.
+
+A run that was stopped goes on with it: rows of the same model, options and version are kept. A
+photo that cannot be counted has a row with the reason and no number, and is tried again.
+"""
+
+import csv
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from cellcount.counting.count import Count, Number
+from cellcount.errors import CellCountError
+from cellcount.files import printable, replacing
+from cellcount.photos.view import inside
+
+FAILED = "failed"
+_OF_CLASS = ("low", "high", "%")
+_LAST = ("trust", "why", "tile", "seconds", "model", "options", "version")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets calculate instead of showing it
+
+
+class CountTable:
+    """A CSV that outlives whatever stops the counting; use it as a context.
+
+    A table that is there already stays as it is until the first photo is counted.
+
+    Args:
+        path: of the CSV.
+        classes: of which each has a count, an interval and a share in percent; none if there is
+            one class only.
+        model: says which detector counts.
+        options: say how it was asked to count.
+    """
+
+    def __init__(self, path: Path, classes: Sequence[str], model: str, options: str) -> None:
+        self._path, self._classes = path, list(classes)
+        self._made_by = {"model": model, "options": options, "version": version("cellcount")}
+        of_classes = [
+            column for name in classes for column in (name, *(f"{name} {of}" for of in _OF_CLASS))
+        ]
+        self._columns = ["photo", "count", "low", "high", *of_classes, *_LAST]
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        self._waiting: list[dict[str, Any]] = []
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> "CountTable":
+        """Keep others from writing it at the same time.
+
+        Raises:
+            CellCountError: somebody does, or the folder cannot be written to.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise CellCountError(
+                f"The table {self._path} is being written by another run: wait until that is done, "
+                "or choose another name."
+            ) from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it; without any count, a table of failures replaces none that was there."""
+        if error is None and self._waiting and self._file is None and not self._path.exists():
+            self._begin()
+        with suppress(OSError):  # what could not be written was told when it was
+            if self._file is not None:
+                self._file.close()
+        self._lock.release()
+        with suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+
+    def kept(self, photos: Mapping[str, Path]) -> dict[str, Count]:
+        """The counts that an earlier run of the same model and options has left.
+
+        Args:
+            photos: those that are asked for, by the names they have in the table. One that is newer
+                than the table is to be counted again.
+        """
+        found = {}
+        with suppress(OSError, UnicodeError, csv.Error):
+            text = self._path.read_text(encoding="utf-8-sig")
+            whole = text[: text.rfind("\n") + 1]  # power may have gone in the midst of a row
+            rows = csv.DictReader(whole.splitlines(keepends=True))
+            if rows.fieldnames != [_safe(name) for name in self._columns]:
+                return {}
+            made = self._path.stat().st_mtime
+            plain = {_safe(name): (name, photo) for name, photo in photos.items()}
+            for row in rows:
+                name, photo = plain.get(row["photo"], ("", Path()))
+                same = all(row[column] == value for column, value in self._made_by.items())
+                newer = inside(photo).file.stat().st_mtime > made
+                if not name or not same or row["trust"] == FAILED or newer:
+                    continue
+                with suppress(ValueError):
+                    found[name] = self._read(name, row)
+                    self._waiting.append(row)
+        if found:
+            self._begin()
+        return found
+
+    def add(self, count: Count, seconds: float) -> None:
+        """A row for a photo that was counted, in so many seconds.
+
+        Raises:
+            CellCountError: it cannot be written; the rows before it are kept.
+        """
+        row: dict[str, Any] = {
+            "photo": count.photo, "count": count.n, "low": count.low, "high": count.high,
+            "trust": count.trust, "why": ", ".join(count.why or ()), "tile": count.tile,
+            "seconds": round(seconds, 2), **self._made_by,
+        }  # fmt: skip
+        for name, one in count.by_class.items():
+            share = round(100 * one.n / count.n, 1) if count.n else None
+            row |= {name: one.n} | dict(
+                zip(self._of(name), (one.low, one.high, share), strict=True)
+            )
+        self._write(row)
+        if self._file is None:
+            self._begin()
+
+    def fail(self, photo: str, why: str) -> None:
+        """A row for a photo that could not be counted."""
+        self._write({"photo": photo, "trust": FAILED, "why": why, **self._made_by})
+
+    def _of(self, name: str) -> list[str]:
+        return [f"{name} {of}" for of in _OF_CLASS]
+
+    def _write(self, row: dict[str, Any]) -> None:
+        row = {_safe(name): _safe(value) for name, value in row.items()}
+        if self._file is None:
+            self._waiting.append(row)
+            return
+        try:
+            self._writer(self._file).writerow(row)
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _begin(self) -> None:
+        """Write what has waited, in the place of an older table, and go on behind it."""
+        try:
+            with (
+                replacing(self._path) as part,
+                part.open(
+                    "w",
+                    newline="",
+                    encoding="utf-8-sig",  # by which spreadsheets know it for UTF-8
+                ) as file,
+            ):
+                rows = self._writer(file)
+                rows.writeheader()
+                rows.writerows(self._waiting)
+                file.flush()
+                os.fsync(file.fileno())
+            self._file = self._path.open("a", newline="", encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _writer(self, file: TextIO) -> "csv.DictWriter[str]":
+        return csv.DictWriter(file, [_safe(name) for name in self._columns], lineterminator="\n")
+
+    def _read(self, photo: str, row: Mapping[str, str]) -> Count:
+        numbers = {name: _number(row, name, *self._of(name)[:2]) for name in self._classes}
+        why = tuple(row["why"].split(", ")) if row["why"] else ()
+        return Count(
+            photo,
+            *_number(row, "count", "low", "high")[:1],
+            np.empty((0, 4)),
+            np.empty(0),
+            *_number(row, "count", "low", "high")[1:],
+            by_class=numbers,
+            why=why if row["trust"] else None,
+            tile=int(row["tile"]) if row["tile"] else None,
+        )
+
+    def _unwritable(self, error: OSError) -> CellCountError:
+        return CellCountError(
+            f"The table {self._path} cannot be written ({error.strerror}): close the program that "
+            "shows it, make room, or choose another name. The same command goes on from there."
+        )
+
+
+def names_of(photos: Iterable[str | Path]) -> dict[str, Path]:
+    """Photos by their names in a table: their paths from the folder that all are in."""
+    found = {Path(photo).parent.resolve() / Path(photo).name: Path(photo) for photo in photos}
+    try:
+        common = os.path.commonpath([photo.parent for photo in found])
+    except ValueError:  # none at all, or several drives
+        return {printable(photo.as_posix()): given for photo, given in found.items()}
+    return {
+        printable(photo.relative_to(common).as_posix()): given for photo, given in found.items()
+    }
+
+
+def read_counts(path: str | Path) -> dict[str, int]:
+    """The counts of a CSV with the columns photo and count, without photos that have none."""
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        return {row["photo"]: int(row["count"]) for row in csv.DictReader(file) if row["count"]}
+
+
+def _number(row: Mapping[str, str], *columns: str) -> Number:
+    n, low, high = (int(value) if (value := row[_safe(name)]) else None for name in columns)
+    if n is None:
+        raise ValueError("no number")
+    return Number(n, low, high)
+
+
+def _safe(value: Any) -> Any:
+    """Text that no spreadsheet takes for a formula, and that UTF-8 can hold."""
+    if not isinstance(value, str):
+        return value
+    text = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"'{text}" if text.startswith(_FORMULA) else text

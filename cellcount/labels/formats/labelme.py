@@ -1,0 +1,58 @@
+"""LabelMe's JSON: a file a photo, with shapes in pixels (github.com/wkentaro/labelme)."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cellcount.labels.formats.content import load, loaded, understood
+from cellcount.labels.formats.foreign import Foreign, Photos
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse, point
+
+_OUTLINES = ("polygon", "rectangle", "mask", "oriented_rectangle")
+
+
+def mine(path: Path) -> bool:
+    """Whether a file is LabelMe's."""
+    content = loaded(path)
+    return isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys()
+
+
+def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
+    """The photo of every file.
+
+    Raises:
+        CellCountError: something is missing or wrong; it says in which file.
+    """
+    return [_read(path, photos) for path in paths]
+
+
+def _read(path: Path, photos: Photos) -> Foreign:
+    with understood(path, "LabelMe"):
+        content = load(path)
+        shapes = [
+            shape
+            for number, entry in enumerate(content["shapes"], start=1)
+            for shape in _shapes(entry, f"shape {number}")
+        ]
+        stated = content.get("imageWidth") or 0, content.get("imageHeight") or 0
+        photo = photos.find(str(content["imagePath"] or path.stem), path)
+        return photos.labelled(photo, stated, shapes, path)
+
+
+def _shapes(entry: dict[str, Any], who: str) -> Iterator[Shape]:
+    label, points = str(entry["label"]), entry["points"]
+    kind = entry.get("shape_type") or "polygon"  # the first versions had no other
+    if kind in _OUTLINES:
+        shape = bounds(label, points, who)
+        if kind == "mask":  # whose last row and column are given
+            shape = shape._replace(xmax=shape.xmax + 1, ymax=shape.ymax + 1)
+        yield shape
+    elif kind == "circle":
+        middle, edge = points
+        radius = math.dist(middle, edge)
+        yield ellipse(label, (middle[0], middle[1]), (radius, radius), who)
+    elif kind in ("point", "points"):
+        yield from (point(label, position, who) for position in points)
+    else:
+        raise Wrong(f"{who} is a {kind}, which marks no cell: delete it")

@@ -1,0 +1,95 @@
+"""QuPath's GeoJSON: a feature a cell, with its outline in pixels and its class.
+
+A file is named like its photo, as QuPath's File > Export objects as GeoJSON proposes. Where there
+are cells or detections, annotations are the regions around them.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cellcount.labels.formats.content import load, loaded, understood
+from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
+from cellcount.labels.formats.shapes import Shape, Wrong, bounds, point
+from cellcount.labels.voc import Box
+
+IMAGES = "."  # a GeoJSON beside each photo
+_CELLS = ("detection", "cell", "PathDetectionObject", "PathCellObject")
+_POINTS = ("Point", "MultiPoint")
+_DEPTH = {"Point": 0, "MultiPoint": 1, "Polygon": 2, "MultiPolygon": 3}  # lists around a position
+
+
+def mine(path: Path) -> bool:
+    """Whether a file is GeoJSON."""
+    content = loaded(path, ".geojson", ".json")
+    first = content[0] if isinstance(content, list) and content else content
+    return isinstance(first, dict) and first.get("type") in ("FeatureCollection", "Feature")
+
+
+def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
+    """The objects of every file.
+
+    Raises:
+        CellCountError: something is missing or wrong; it says in which file.
+    """
+    return [photos.labelled(photos.of_file(path), None, _read(path), path) for path in paths]
+
+
+def _read(path: Path) -> list[Shape]:
+    with understood(path, "GeoJSON"):
+        content = load(path)
+        if isinstance(content, dict):
+            content = content["features"] if content["type"] == "FeatureCollection" else [content]
+        cells = [feature for feature in content if _kind(feature) in _CELLS]
+        return [
+            shape
+            for number, feature in enumerate(cells or content, start=1)
+            for shape in _shapes(feature, f"object {number}")
+        ]
+
+
+def _kind(feature: dict[str, Any]) -> str:
+    more = feature.get("properties") or {}
+    return str(more.get("objectType") or more.get("object_type") or feature.get("id"))
+
+
+def _shapes(feature: dict[str, Any], who: str) -> Iterator[Shape]:
+    classification = (feature.get("properties") or {}).get("classification") or {}
+    names = classification.get("names") or [classification.get("name") or ""]
+    label = ": ".join(map(str, names))
+    geometry = feature["geometry"]
+    kind = geometry["type"]
+    if kind not in _DEPTH:
+        raise Wrong(f"{who} is a {kind}, which marks no cell: delete it")
+    positions = _positions(geometry["coordinates"], _DEPTH[kind])
+    if kind in _POINTS:
+        yield from (point(label, position, who) for position in positions)
+    else:
+        yield bounds(label, positions, who)
+
+
+def _positions(nested: Any, depth: int) -> Iterator[Any]:
+    if depth == 0:
+        yield nested[:2]
+        return
+    for inner in nested:
+        yield from _positions(inner, depth - 1)
+
+
+def write(labelled: Sequence[Boxed], target: Path) -> None:
+    """Write a GeoJSON of annotations for each photo; the photos are copied by who calls."""
+    for _, one in labelled:
+        content = {"type": "FeatureCollection", "features": [_feature(box) for box in one.boxes]}
+        path = target / f"{Path(one.filename).stem}.geojson"
+        path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _feature(box: Box) -> dict[str, Any]:
+    left, top, right, bottom = box.xmin, box.ymin, box.xmax, box.ymax
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {"objectType": "annotation", "classification": {"name": box.label}},
+    }
