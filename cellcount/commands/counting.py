@@ -94,12 +94,15 @@ def add(commands: Any) -> None:
 
 
 def _count(options: argparse.Namespace) -> int:
-    photos = [one for path in options.photos for one in _photos_of(path, options.recursive)]
-
-    from cellcount.counting.counter import Counter
+    from cellcount.photos.reading import photos_in
     from cellcount.photos.view import View
 
     view = View(options.channel, options.z)
+    files = [one for path in options.photos for one in _photos_of(path, options.recursive)]
+    photos = [one for file in files for one in photos_in(file, view)]
+
+    from cellcount.counting.counter import Counter
+
     counter = Counter(options.model, options.threshold, options.engine, options.scale, view)
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))

@@ -110,6 +110,26 @@ def test_every_photo_of_a_file_is_counted_under_any_name(checkpoint, tmp_path):
     assert Counter(checkpoint).count_all([plain], table) == []
 
 
+def test_the_command_takes_a_channel_and_a_slice(checkpoint, tmp_path, capsys):
+    from cellcount.commands import main
+    from cellcount.counting.counter import Counter
+
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 2, 64, 64)).astype(np.uint8)
+    said = {"axes": "TZCYX", "Channel": {"Name": ["DAPI", "FITC"]}}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, ome=True, photometric="minisblack", metadata=said)
+    table = tmp_path / "counts.csv"
+    counting = ["count", str(checkpoint), str(tmp_path), "--out", str(table)]
+    assert main.main([*counting, "--channel", "FITC", "--z", "max"]) == 0
+    assert "could not be counted" not in capsys.readouterr().out
+    Image.fromarray(pixels[1, :, 1].max(axis=0)).save(tmp_path / "alone.png")
+    alone = Counter(checkpoint).count(tmp_path / "alone.png").n
+    counted = read_counts(table)
+    assert list(counted) == ["a.tif[T1]", "a.tif[T2]"]
+    assert counted["a.tif[T2]"] == alone
+    assert main.main([*counting, "--z", "all"]) == 1
+    assert "give max, sharpest, or the number" in capsys.readouterr().err
+
+
 def test_lower_threshold_counts_more(checkpoint, labelled_photos):
     from cellcount.counting.counter import Counter
 
