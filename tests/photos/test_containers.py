@@ -79,6 +79,7 @@ GREYS = {
     "RGB.tif": lambda path: tifffile.imwrite(path, np.dstack([GREY] * 3), photometric="rgb"),
     "pyramid.ome.tif": pyramid,
     "pyramid.tif": preview_beside,
+    "called a smaller copy.tif": grey(subfiletype=1),
     "ImageJ.tif": grey(DEEP, imagej=True),
     "ImageJ, first channel empty.tif": stack([EMPTY, GREY], "CYX", imagej=True),
     "OME, first channel empty.ome.tif": stack([EMPTY, GREY], "CYX"),
