@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all, and known by their content."""
+"""Files that are there whole or not at all, known by their content, and names to print."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,3 +37,8 @@ def digest(path: Path, of: str = "") -> str:
         while chunk := file.read(1 << 20):
             summed.update(chunk)
     return summed.hexdigest()[:16]
+
+
+def printable(path: str | Path) -> str:
+    r"""A name that can be printed and written: ``z\xe4hl.jpg`` where its bytes are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -10,6 +10,7 @@ from cellcount.commands.options import (
     add_recipe,
     add_seed,
     add_strict,
+    add_view,
     by_hand,
     obey_strict,
 )
@@ -54,6 +55,7 @@ def add(commands: Any) -> None:
     count.add_argument(
         "--merge", action="append", metavar="NAME=A+B", help="count some classes as one, by a name"
     )
+    add_view(count)
     count.set_defaults(run=_count)
 
     evaluate = commands.add_parser("evaluate", help="judge a trained model on labelled photos")
@@ -92,11 +94,16 @@ def add(commands: Any) -> None:
 
 
 def _count(options: argparse.Namespace) -> int:
-    photos = [one for path in options.photos for one in _photos_of(path, options.recursive)]
+    from cellcount.photos.reading import photos_in
+    from cellcount.photos.view import View
+
+    view = View(options.channel, options.z)
+    files = [one for path in options.photos for one in _photos_of(path, options.recursive)]
+    photos = [one for file in files for one in photos_in(file, view)]
 
     from cellcount.counting.counter import Counter
 
-    counter = Counter(options.model, options.threshold, options.engine, options.scale)
+    counter = Counter(options.model, options.threshold, options.engine, options.scale, view)
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
     counts = counter.count_all(photos, options.out, options.tile)

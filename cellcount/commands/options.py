@@ -40,6 +40,16 @@ def add_recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument("--steps", type=positive, help="how many photos are shown in all")
 
 
+def add_view(command: argparse.ArgumentParser) -> None:
+    """Which picture is taken of photos that have several: ``--channel`` and ``--z``."""
+    command.add_argument(
+        "--channel", help="of photos with several channels: its name, or its number from 1 on"
+    )
+    command.add_argument(
+        "--z", help="of photos with several slices: sharpest, max or a number (sharpest)"
+    )
+
+
 def by_hand(options: argparse.Namespace) -> dict[str, Any]:
     """The values of a recipe that the user has given."""
     given = {name: getattr(options, name) for name in ("size", "steps")}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellcount.calibration.classes import apportion, summed
 from cellcount.calibration.intervals import Calibration, Estimate
+from cellcount.files import printable
 
 
 class Number(NamedTuple):
@@ -120,7 +121,7 @@ class Count:
             by_class: what weighs the boxes of each of these.
         """
         order = np.argsort(-scores, kind="stable")
-        boxes, scores, name = boxes[order], scores[order], Path(photo).name
+        boxes, scores, name = boxes[order], scores[order], printable(Path(photo).name)
         whole = Number(len(scores)) if calibration is None else Number(*calibration.count(scores))
         if kinds is None or by_class is None:
             return cls(name, whole.n, boxes[: whole.n], scores[: whole.n], whole.low, whole.high)

@@ -25,8 +25,9 @@ from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
 from cellcount.files import digest
 from cellcount.photos.look import look
-from cellcount.photos.reading import PhotoError, pixels_of
+from cellcount.photos.reading import PhotoError, photos_in, pixels_of
 from cellcount.photos.tiles import SMALLEST
+from cellcount.photos.view import View
 
 
 class Counter:
@@ -55,6 +56,7 @@ class Counter:
         scale: for photos of another objective: how large cells lie in them, in pixels, beside those
             of the photos learned from; 0.5 at half the magnification. Tiles are as large as shows
             cells at the size learned, and a photo smaller than that is not enlarged.
+        view: which channel and slice of photos that have several.
 
     Raises:
         CellCountError: the file is missing, damaged, or says too little to count with; or the
@@ -67,7 +69,9 @@ class Counter:
         threshold: float | None = None,
         engine: str = "auto",
         scale: float | None = None,
+        view: View | None = None,
     ) -> None:
+        self._view = view or View()
         self._checkpoint, self._engine = checkpoint, engines.load(checkpoint, engine)
         meta = self._engine.meta
         if threshold is None and "threshold" not in meta:
@@ -79,7 +83,7 @@ class Counter:
             raise CellCountError(
                 f"A threshold of {threshold:g} means nothing: scores lie from 0 to 1."
             )
-        self._asked = {"threshold": threshold, "scale": scale}
+        self._asked = {"threshold": threshold, "scale": scale, **vars(self._view)}
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
         learned = threshold is None and "calibration" in meta
         self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
@@ -141,7 +145,7 @@ class Counter:
         recalibrate(
             self._checkpoint, folder, out, find=self.find, classes=self.classes, tile=self.tile
         )
-        return Counter(out, engine=self.engine)
+        return Counter(out, engine=self.engine, view=self._view)
 
     def find(
         self,
@@ -198,6 +202,7 @@ class Counter:
 
         Photos that ``table`` has counts of, by the same model and options, are not counted again. A
         photo that cannot be read is named with its reason, there too, and is not among the counts.
+        Of a file that holds several photos each is counted, under a name such as ``a.tif[T3,S1]``.
 
         Args:
             photos: their paths. In the table they go by their path from the folder that all are in.
@@ -211,7 +216,7 @@ class Counter:
                 run is writing it.
         """
         engine = self._on_tiles(tile)
-        names = names_of(photos)
+        names = names_of(one for photo in photos for one in photos_in(photo, self._view))
         classes = [*self._groups] if self._groups else self.classes
         asked = self._asked | {"tile": tile, "classes": self._groups}
         options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
@@ -269,7 +274,7 @@ class Counter:
         tile: int | None = None,
     ) -> "_Seen":
         """Read a photo, and see what it looks like, also in tiles if it is a large one."""
-        pixels = pixels_of(photo)
+        pixels = pixels_of(photo, self._view)
         height, width = pixels.shape[:2]
         size, cut = (width, height), self.tile if tile is None else tile
         side = max(size) if cut is None else cut if self._alike else min(max(size), cut)

@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from cellcount.counting.count import Count, Number
 from cellcount.errors import CellCountError
-from cellcount.files import replacing
+from cellcount.files import printable, replacing
+from cellcount.photos.view import inside
 
 FAILED = "failed"
 _OF_CLASS = ("low", "high", "%")
@@ -100,7 +101,8 @@ class CountTable:
             for row in rows:
                 name, photo = plain.get(row["photo"], ("", Path()))
                 same = all(row[column] == value for column, value in self._made_by.items())
-                if not name or not same or row["trust"] == FAILED or photo.stat().st_mtime > made:
+                newer = inside(photo).file.stat().st_mtime > made
+                if not name or not same or row["trust"] == FAILED or newer:
                     continue
                 with suppress(ValueError):
                     found[name] = _count(name, row, self._classes)
@@ -178,8 +180,10 @@ def names_of(photos: Iterable[str | Path]) -> dict[str, Path]:
     try:
         common = os.path.commonpath([photo.parent for photo in found])
     except ValueError:  # none at all, or several drives
-        return {photo.as_posix(): given for photo, given in found.items()}
-    return {photo.relative_to(common).as_posix(): given for photo, given in found.items()}
+        return {printable(photo.as_posix()): given for photo, given in found.items()}
+    return {
+        printable(photo.relative_to(common).as_posix()): given for photo, given in found.items()
+    }
 
 
 def read_counts(path: str | Path) -> dict[str, int]:

@@ -5,7 +5,6 @@ would stop the training when its turn comes.
 """
 
 import os
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,20 +84,15 @@ def _sizes(photos: Sequence[Path]) -> tuple[dict[Path, tuple[int, int]], list[Fi
     """Upright (width, height) of the photos that can be decoded, and what is wrong with others."""
     sizes, findings = {}, []
     for photo in tqdm(photos, "Reading photos", unit="photo", leave=False, delay=_SOON):
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            try:
-                if photo.exists() and not photo.is_file():
-                    problem = "It has the name of a photo, but is no file."
-                    raise PhotoError(photo, problem, "Rename it or move it out of the folder.")
-                sizes[photo] = photo_size(photo)
-                read_photo(photo, shrink_to=_SMALL)
-            except PhotoError as error:
-                sizes.pop(photo, None)
-                findings.append(Finding(error.file, error.problem, error.cure))
-        if any("several pages" in str(warning.message) for warning in heard):
-            problem = "It holds several pages, of which only the first is used."
-            findings.append(Finding(photo, problem, "Save the others as photos.", severity="note"))
+        try:
+            if photo.exists() and not photo.is_file():
+                problem = "It has the name of a photo, but is no file."
+                raise PhotoError(photo, problem, "Rename it or move it out of the folder.")
+            sizes[photo] = photo_size(photo)
+            read_photo(photo, shrink_to=_SMALL)
+        except PhotoError as error:
+            sizes.pop(photo, None)
+            findings.append(Finding(error.file, error.problem, error.cure))
     return sizes, findings
 
 

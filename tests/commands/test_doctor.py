@@ -57,8 +57,8 @@ def faults() -> dict[str, str]:
 
 
 def test_every_requirement_is_pinned_exactly_and_gives_its_reason() -> None:
-    for name in ("requirements.txt", "requirements-apart.txt", "requirements-dev.txt"):
-        for line in (ROOT / name).read_text().splitlines():
+    for kind in ("", "-apart", "-dev", "-microscopes"):
+        for line in (ROOT / f"requirements{kind}.txt").read_text().splitlines():
             assert not line or line.startswith("#") or re.fullmatch(r"[\w.-]+==[\d.]+  # .+", line)
 
 

@@ -1,14 +1,18 @@
 """From scores to counts, and a folder of photos to a table."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from cellcount.calibration.accuracy import count_threshold, percentage_error
 from cellcount.counting.count import Count
 from cellcount.counting.table import read_counts
 from cellcount.errors import CellCountError
+from cellcount.photos.view import View
 
 
 def test_threshold_lies_between_cells_and_stains():
@@ -83,6 +87,47 @@ def test_folder_is_counted_around_a_broken_photo(checkpoint, labelled_photos, tm
     assert read_counts(tmp_path / "out" / "counts.csv") == {one.photo: one.n for one in counts}
     said = capsys.readouterr()
     assert "broken.jpg" in said.out + said.err
+
+
+def test_every_photo_of_a_file_is_counted_under_any_name(checkpoint, tmp_path):
+    from cellcount.counting.counter import Counter
+
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 2, 64, 64)).astype(np.uint8)
+    plain, table = tmp_path / "plain.tif", tmp_path / "counts.csv"
+    said = {"axes": "TCYX", "Channel": {"Name": ["DAPI", "FITC"]}}
+    tifffile.imwrite(plain, pixels, ome=True, photometric="minisblack", metadata=said)
+    strange = plain.with_name(os.fsdecode(b"z\xe4hl.tif"))
+    strange.write_bytes(plain.read_bytes())
+    names = ["plain.tif[T1]", "plain.tif[T2]", r"z\xe4hl.tif[T1]", r"z\xe4hl.tif[T2]"]
+    counter = Counter(checkpoint, view=View("FITC"))
+    counts = counter.count_all([plain, strange], table)
+    assert [one.photo for one in counts] == list(read_counts(table)) == names
+    again = Counter(checkpoint, view=View("FITC")).count_all([plain, strange], table)
+    assert [(one.photo, one.n) for one in again] == [(one.photo, one.n) for one in counts]
+    assert not any(len(one.boxes) for one in again)  # they come from the table
+    Image.fromarray(pixels[1, 1]).save(tmp_path / "alone.png")
+    assert counts[1].n == Counter(checkpoint).count(tmp_path / "alone.png").n
+    assert Counter(checkpoint).count_all([plain], table) == []
+
+
+def test_the_command_takes_a_channel_and_a_slice(checkpoint, tmp_path, capsys):
+    from cellcount.commands import main
+    from cellcount.counting.counter import Counter
+
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 2, 64, 64)).astype(np.uint8)
+    said = {"axes": "TZCYX", "Channel": {"Name": ["DAPI", "FITC"]}}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, ome=True, photometric="minisblack", metadata=said)
+    table = tmp_path / "counts.csv"
+    counting = ["count", str(checkpoint), str(tmp_path), "--out", str(table)]
+    assert main.main([*counting, "--channel", "FITC", "--z", "max"]) == 0
+    assert "could not be counted" not in capsys.readouterr().out
+    Image.fromarray(pixels[1, :, 1].max(axis=0)).save(tmp_path / "alone.png")
+    alone = Counter(checkpoint).count(tmp_path / "alone.png").n
+    counted = read_counts(table)
+    assert list(counted) == ["a.tif[T1]", "a.tif[T2]"]
+    assert counted["a.tif[T2]"] == alone
+    assert main.main([*counting, "--z", "all"]) == 1
+    assert "give max, sharpest, or the number" in capsys.readouterr().err
 
 
 def test_lower_threshold_counts_more(checkpoint, labelled_photos):

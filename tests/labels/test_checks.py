@@ -194,13 +194,13 @@ def test_a_photo_cut_short_is_found_though_its_header_is_right(tmp_path, name):
     assert "cut short or damaged" in finding.problem
 
 
-def test_a_photo_of_several_pages_is_a_note(tmp_path):
+def test_a_file_of_several_photos_is_an_error_as_it_is_unclear_which_is_labelled(tmp_path):
     pages = [Image.new("L", (8, 8)) for _ in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     voc.write(tmp_path / "a.xml", voc.Annotation("a.tif", 8, 8, ()))
     (finding,) = check(tmp_path).findings
-    assert finding.severity == "note"
-    assert "several pages" in finding.problem
+    assert finding.severity == "error"
+    assert "holds 3 pages, each of them a photo" in finding.problem
 
 
 def test_xml_in_subfolders_which_icevision_reads_too_is_an_error(tmp_path, icevision):
