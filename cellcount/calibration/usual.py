@@ -22,7 +22,7 @@ from cellcount.calibration.matching import Prediction
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
 from cellcount.photos.look import look
-from cellcount.photos.reading import photo_size, read_photo
+from cellcount.photos.reading import photo_size, pixel_size, read_photo
 
 FALSE_ALARMS = 0.02  # of photos like those learned from, that are called unusual
 _PRIOR = 2.0  # photos that the prior counts as
@@ -49,16 +49,19 @@ class Usual:
     """Means and standard deviations of figures, each over so many ``photos`` as tell it.
 
     ``view`` is the longest side, in pixels, of what the detector was shown: of the largest photo,
-    or of tiles.
+    or of tiles. ``um_per_px`` is how many micrometres a pixel was wide, if all photos tell.
     """
 
     means: Mapping[str, float]
     sds: Mapping[str, float]
     photos: Mapping[str, int]
     view: float
+    um_per_px: float | None = None
 
     @classmethod
-    def learn(cls, photos: Sequence[Mapping[str, float]], view: float) -> "Usual":
+    def learn(
+        cls, photos: Sequence[Mapping[str, float]], view: float, um_per_px: float | None = None
+    ) -> "Usual":
         """Learn from the figures of each photo; NaN stands for what a photo does not tell."""
         means, sds, numbers = {}, {}, {}
         for name in FIGURES:
@@ -68,7 +71,7 @@ class Usual:
                 means[name] = float(values.mean())
                 sds[name] = float(values.std())
                 numbers[name] = len(values)
-        return cls(means, sds, numbers, view)
+        return cls(means, sds, numbers, view, um_per_px)
 
     def unusual(self, figures: Mapping[str, float]) -> tuple[str, ...]:
         """Why a photo is unlike those learned from, the strongest reason first; empty if it is not.
@@ -111,7 +114,8 @@ class Usual:
             photos = {name: int(meta["photos"][name]) for name in means}
             if not means.keys() <= FIGURES.keys():
                 raise ValueError("unknown figures")
-            return cls(means, sds, photos, float(meta["view"]))
+            um = meta.get("um_per_px")
+            return cls(means, sds, photos, float(meta["view"]), None if um is None else float(um))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CellCountError(
                 "What this checkpoint knows about its photos is damaged or of another version. "
@@ -146,7 +150,10 @@ def learn_usual(
             guess = figures_of(one.boxes, calibration.probability(one.scores), size, views[-1])
             told["doubt"] = guess["doubt"]
         figures.append(look(read_photo(photo), tile) | told)
-    return Usual.learn(figures, float(max(views)))
+    pixels = [pixel_size(photo) for photo in photos]
+    known = [one for one in pixels if one is not None]
+    um_per_px = float(np.median(known)) if len(known) == len(pixels) else None
+    return Usual.learn(figures, float(max(views)), um_per_px)
 
 
 def figures_of(

@@ -47,6 +47,9 @@ def add(commands: Any) -> None:
         "magnification",
     )
     count.add_argument(
+        "--um-per-px", type=float, help="micrometres of a pixel, where the files do not say"
+    )
+    count.add_argument(
         "--classes",
         action="append",
         metavar="A,B",
@@ -103,7 +106,14 @@ def _count(options: argparse.Namespace) -> int:
 
     from cellcount.counting.counter import Counter
 
-    counter = Counter(options.model, options.threshold, options.engine, options.scale, view)
+    counter = Counter(
+        options.model,
+        options.threshold,
+        options.engine,
+        scale=options.scale,
+        view=view,
+        um_per_px=options.um_per_px,
+    )
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
     counts = counter.count_all(photos, options.out, options.tile)

@@ -50,6 +50,7 @@ class Count:
     does not know what those were like. ``figures`` are what the photo was judged by.
 
     ``tile`` is the side in pixels of the squares in which it was counted; None: as a whole.
+    ``um_per_px`` is how many micrometres a pixel is wide, if that is known.
     """
 
     photo: str
@@ -63,6 +64,7 @@ class Count:
     why: tuple[str, ...] | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     tile: int | None = None
+    um_per_px: float | None = None
 
     def __str__(self) -> str:
         """The count and its interval, as 80 (74 to 87), those of the classes, and what is odd."""
@@ -77,6 +79,14 @@ class Count:
         if self.kinds is None:
             return {"": self.boxes}
         return {name: self.boxes[self.kinds == name] for name in self.by_class}
+
+    @property
+    def cell_um(self) -> float | None:
+        """Side of a box in micrometres, the median over the boxes; None if unknown."""
+        if self.um_per_px is None or not len(self.boxes):
+            return None
+        sides = (self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1) ** 0.5
+        return float(np.median(sides) * self.um_per_px)
 
     @property
     def trust(self) -> str:

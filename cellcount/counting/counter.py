@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,13 @@ from cellcount.calibration.usual import Usual, figures_of
 from cellcount.counting import engines
 from cellcount.counting.count import Count
 from cellcount.counting.detections import Detections
-from cellcount.counting.engines.tiled import TiledEngine
+from cellcount.counting.looking import Looking, Seen
 from cellcount.counting.recalibration import recalibrate
 from cellcount.counting.table import CountTable, names_of
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
 from cellcount.files import digest
-from cellcount.photos.look import look
-from cellcount.photos.reading import PhotoError, photos_in, pixels_of
-from cellcount.photos.tiles import SMALLEST
+from cellcount.photos.reading import PhotoError, photos_in
 from cellcount.photos.view import View
 
 
@@ -57,6 +55,9 @@ class Counter:
             of the photos learned from; 0.5 at half the magnification. Tiles are as large as shows
             cells at the size learned, and a photo smaller than that is not enlarged.
         view: which channel and slice of photos that have several.
+        um_per_px: micrometres of a pixel, in the place of what the photos' files say. If those of
+            the photos learned from are known too, photos of another objective are counted at the
+            scale that fits.
 
     Raises:
         CellCountError: the file is missing, damaged, or says too little to count with; or the
@@ -68,10 +69,11 @@ class Counter:
         checkpoint: str | Path,
         threshold: float | None = None,
         engine: str = "auto",
+        *,
         scale: float | None = None,
         view: View | None = None,
+        um_per_px: float | None = None,
     ) -> None:
-        self._view = view or View()
         self._checkpoint, self._engine = checkpoint, engines.load(checkpoint, engine)
         meta = self._engine.meta
         if threshold is None and "threshold" not in meta:
@@ -83,7 +85,7 @@ class Counter:
             raise CellCountError(
                 f"A threshold of {threshold:g} means nothing: scores lie from 0 to 1."
             )
-        self._asked = {"threshold": threshold, "scale": scale, **vars(self._view)}
+        self._asked = {"threshold": threshold, "scale": scale, "um_per_px": um_per_px}
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
         learned = threshold is None and "calibration" in meta
         self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
@@ -94,9 +96,8 @@ class Counter:
             for name in self.classes
         }
         self.usual = Usual.from_meta(meta["usual"]) if "usual" in meta else None
-        self._alike = scale is not None
-        if scale is not None:
-            self.tile = _tile_at(scale, self.usual)
+        self._looking = Looking(self._engine, self.tile, scale, um_per_px, view or View())
+        self._looking.engine_for(None, self.usual)
         self._groups: Mapping[str, Sequence[str]] | None = None
 
     @property
@@ -145,7 +146,7 @@ class Counter:
         recalibrate(
             self._checkpoint, folder, out, find=self.find, classes=self.classes, tile=self.tile
         )
-        return Counter(out, engine=self.engine, view=self._view)
+        return Counter(out, engine=self.engine, view=self._looking.view)
 
     def find(
         self,
@@ -164,7 +165,7 @@ class Counter:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
-        return self._find(self._see(self._on_tiles(tile), photo, tile), threshold)[0]
+        return self._find(self._looking.see(photo, tile, self.usual), threshold)[0]
 
     def count(self, photo: str | Path, tile: int | None = None) -> Count:
         """Count the cells on one photo.
@@ -192,8 +193,7 @@ class Counter:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
-        engine = self._on_tiles(tile)
-        return self._count(photo, self._see(engine, photo, tile))
+        return self._count(photo, self._looking.see(photo, tile, self.usual))
 
     def count_all(
         self, photos: Iterable[str | Path], table: str | Path, tile: int | None = None
@@ -215,10 +215,10 @@ class Counter:
             CellCountError: such tiles cannot be counted, the table cannot be written, or another
                 run is writing it.
         """
-        engine = self._on_tiles(tile)
-        names = names_of(one for photo in photos for one in photos_in(photo, self._view))
+        engine = self._looking.engine_for(tile, self.usual)
+        names = names_of(one for photo in photos for one in photos_in(photo, self._looking.view))
         classes = [*self._groups] if self._groups else self.classes
-        asked = self._asked | {"tile": tile, "classes": self._groups}
+        asked = {**self._asked, **vars(self._looking.view), "tile": tile, "classes": self._groups}
         options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
         model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
         shown = classes if len(self.classes) > 1 else []
@@ -226,7 +226,7 @@ class Counter:
             counts = rows.kept(names)
             left = {photo: name for name, photo in names.items() if name not in counts}
             # Of photos that are to be cut into tiles, only one is in memory.
-            see = partial(self._see, engine, tile=tile)
+            see = partial(self._looking.see, tile=tile, usual=self.usual)
             each = (_in_turn if engine is not self._engine else _read_ahead)([*left], see)
             bar = tqdm(each, initial=len(counts), total=len(names), unit="photo", leave=False)
             began = time.perf_counter()
@@ -263,52 +263,28 @@ class Counter:
         others = [each for one in some for kind, each in one.by_class.items() if kind != name]
         return share(*([each.estimate for each in part] for part in (mine, others)))
 
-    def _on_tiles(self, tile: int | None) -> engines.Engine:
-        side = self.tile if tile is None else tile
-        return self._engine if side is None else TiledEngine(self._engine, side, alike=self._alike)
-
-    def _see(
-        self,
-        engine: engines.Engine,
-        photo: str | Path | NDArray[np.uint8],
-        tile: int | None = None,
-    ) -> "_Seen":
-        """Read a photo, and see what it looks like, also in tiles if it is a large one."""
-        pixels = pixels_of(photo, self._view)
-        height, width = pixels.shape[:2]
-        size, cut = (width, height), self.tile if tile is None else tile
-        side = max(size) if cut is None else cut if self._alike else min(max(size), cut)
-        if self.usual is None:
-            return _Seen(size, [_View(engine, engine.prepare(pixels), side, cut, {})])
-        views = [_View(engine, engine.prepare(pixels), side, cut, look(pixels, cut))]
-        usual = max(SMALLEST, round(self.usual.view))
-        if engine is self._engine and max(size) >= _LARGE * usual and not np.ptp(engine.img_size):
-            tiled = TiledEngine(engine, usual)
-            views.append(_View(tiled, tiled.prepare(pixels), usual, usual, look(pixels, usual)))
-        return _Seen(size, views)
-
-    def _count(self, photo: str | Path, seen: "_Seen") -> tuple[Detections, Count]:
+    def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
         found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
-        count = replace(self._weigh(photo, found), tile=tile)
+        count = replace(self._weigh(photo, found), tile=tile, um_per_px=seen.um_per_px)
         return found, count if unlike is None else count.flagged(*unlike)
 
     def _find(
-        self, seen: "_Seen", threshold: float
+        self, seen: Seen, threshold: float
     ) -> tuple[Detections, int | None, "_Unlike | None"]:
         """What the way of looking finds that suits the photo best, and what is unusual about it."""
         known, weigh = self.usual, self.calibration
         ways: list[tuple[bool, float, int, int | None, _Unlike, Detections]] = []
-        for view in seen.views:
-            found = view.engine.find(view.prepared, threshold)
+        for way in seen.ways:
+            found = way.engine.find(way.prepared, threshold)
             if known is None:
-                return found, view.tile, None
+                return found, way.tile, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
-            figures = view.look | figures_of(found.boxes, sure, seen.size, view.side)
+            figures = way.look | figures_of(found.boxes, sure, seen.size, way.side)
             if weigh is None:
                 figures["doubt"] = np.nan
             why = known.unusual(figures)
             unlike = _Unlike(why, figures)
-            ways.append((bool(why), known.misfit(figures), len(ways), view.tile, unlike, found))
+            ways.append((bool(why), known.misfit(figures), len(ways), way.tile, unlike, found))
             if not why:
                 break
         *_, tile, unlike, found = min(ways)
@@ -329,19 +305,6 @@ class Counter:
         return count if self._groups is None else count.grouped(self._groups)
 
 
-class _View(NamedTuple):
-    """A way of looking at a photo: as a whole, or in tiles of so many pixels a side.
-
-    ``side`` is how many pixels of the photo fill the frame that the engine is shown.
-    """
-
-    engine: engines.Engine
-    prepared: Any
-    side: int
-    tile: int | None
-    look: dict[str, float]
-
-
 class _Unlike(NamedTuple):
     """Why a photo is unlike those learned from, if it is, and the figures that say so."""
 
@@ -349,37 +312,15 @@ class _Unlike(NamedTuple):
     figures: dict[str, float]
 
 
-class _Seen(NamedTuple):
-    """A photo of (width, height) pixels, and the ways of looking at it."""
-
-    size: tuple[int, int]
-    views: list[_View]
+_See = Callable[[Path], Seen]
 
 
-_LARGE = 1.5  # times as large as the photos learned from: such photos are looked at in tiles too
-
-
-def _tile_at(scale: float, usual: Usual | None) -> int:
-    """The side of tiles that show cells as large as the detector has learned them."""
-    if usual is None:
-        raise CellCountError(
-            "This model does not know how large its photos were: give the side of a field in "
-            "pixels instead (--tile)."
-        )
-    if not 0 < scale < np.inf:
-        raise CellCountError(f"A scale of {scale:g} means nothing: 0.5 is half as large.")
-    return round(usual.view * scale)
-
-
-_See = Callable[[Path], _Seen]
-
-
-def _in_turn(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], _Seen]]]:
+def _in_turn(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], Seen]]]:
     """Each photo, and what reads it."""
     return ((photo, partial(see, photo)) for photo in photos)
 
 
-def _read_ahead(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], _Seen]]]:
+def _read_ahead(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], Seen]]]:
     """Each photo once it is read, while the next one, and no more, is being read."""
     with ThreadPoolExecutor(1) as pool:
         following = [pool.submit(see, photo) for photo in photos[:1]]

@@ -23,7 +23,7 @@ from cellcount.photos.view import inside
 
 FAILED = "failed"
 _OF_CLASS = ("low", "high", "%")
-_LAST = ("trust", "why", "tile", "seconds", "model", "options", "version")
+_LAST = ("trust", "why", "tile", "um/px", "cell um", "seconds", "model", "options", "version")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets calculate instead of showing it
 
 
@@ -120,6 +120,7 @@ class CountTable:
         row: dict[str, Any] = {
             "photo": count.photo, "count": count.n, "low": count.low, "high": count.high,
             "trust": count.trust, "why": ", ".join(count.why or ()), "tile": count.tile,
+            "um/px": _rounded(count.um_per_px), "cell um": _rounded(count.cell_um),
             "seconds": round(seconds, 2), **self._made_by,
         }  # fmt: skip
         for name, one in count.by_class.items():
@@ -238,7 +239,12 @@ def _count(photo: str, row: Mapping[str, str], classes: Sequence[str]) -> Count:
         by_class=numbers,
         why=why if row["trust"] else None,
         tile=int(row["tile"]) if row["tile"] else None,
+        um_per_px=float(row["um/px"]) if row["um/px"] else None,
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
 
 
 def _number(row: Mapping[str, str], *columns: str) -> Number:

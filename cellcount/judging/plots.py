@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -24,6 +25,7 @@ MISS, FALSE_ALARM = "#0072b2", "#e69f00"
 CLASSES = (CELL, "#56b4e9", "#f0e442", "#009e73", "#d55e00", "#e69f00")
 OTHERS = "#bbbbbb"  # of classes beyond those
 _LEGEND, _NAME = 10, 25  # lines; letters
+_BAR = 4  # a scale bar is a quarter of the picture long, at most
 
 
 Photo = str | Path | NDArray[np.uint8]  # a file, or pixels (height, width, 3) in RGB
@@ -58,7 +60,7 @@ def draw_count(
     if (more := count.n - len(count.boxes)) > 0:
         words.append((f"{more} more than boxes", "white"))
     words += [(f"Look: {reason}", FALSE_ALARM) for reason in count.why or ()]
-    return _draw(photo, drawn, words, longest)
+    return _draw(photo, drawn, words, longest, count.um_per_px)
 
 
 def _cells(n: int) -> str:
@@ -104,19 +106,24 @@ def _draw(
     drawn: Sequence[tuple[ArrayLike, str]],
     words: Sequence[tuple[str, str]],
     longest: int | None,
+    um_per_px: float | None = None,
 ) -> Image.Image:
-    """Boxes (n, 4) in their colours, and words in theirs on a plate in the upper left corner."""
+    """Boxes (n, 4) in their colours, and words in theirs on a plate in the upper left corner.
+
+    A scale bar lies in the lower right one, if it is known how wide a pixel of the photo is.
+    """
     picture = Image.fromarray(pixels_of(photo))
     scale = min(1.0, longest / max(picture.size)) if longest else 1.0
     if scale < 1:
-        size = (round(picture.width * scale), round(picture.height * scale))
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
+        shrunk = (round(picture.width * scale), round(picture.height * scale))
+        picture = picture.resize(shrunk, Image.Resampling.LANCZOS)
     draw = ImageDraw.Draw(picture)
     line = max(2, max(picture.size) // 500)
     for boxes, colour in drawn:
         for box in np.asarray(boxes, dtype=float).reshape(-1, 4) * scale:
             draw.rectangle(tuple(box), outline=colour, width=line)
-    font = ImageFont.load_default(size=max(12, max(picture.size) // (16 * len(words) ** 0.5)))
+    size = max(12, max(picture.size) // (16 * len(words) ** 0.5))
+    font = ImageFont.truetype(findfont(FontProperties()), size)  # Pillow's own has no µ
     margin = max(picture.size) // 60
     top = 2 * margin
     for text, colour in words:
@@ -125,7 +132,25 @@ def _draw(
         draw.rectangle(plate, fill="black" if colour != MISS else "white")
         draw.text((2 * margin, top), text, font=font, fill=colour)
         top = round(plate[3] + margin)
+    if um_per_px is not None:
+        um, text = _round_length(picture.width * um_per_px / (scale * _BAR))
+        right, bottom = picture.width - 2 * margin, picture.height - 2 * margin
+        left = right - round(um * scale / um_per_px)
+        plate = (left - margin, bottom - 3 * line - margin, right + margin, bottom + margin)
+        above = draw.textbbox((left, plate[1]), text, font=font, anchor="lb")
+        draw.rectangle(
+            (plate[0], above[1] - margin, max(plate[2], above[2]), plate[3]), fill="black"
+        )
+        draw.text((left, plate[1]), text, font=font, fill="white", anchor="lb")
+        draw.rectangle((left, bottom - 3 * line, right, bottom), fill="white")
     return picture
+
+
+def _round_length(um: float) -> tuple[float, str]:
+    """The longest of 1, 2 and 5 times a power of ten that is no longer, and how it is written."""
+    power = 10.0 ** np.floor(np.log10(um))
+    length = float(max(one * power for one in (1, 2, 5) if one * power <= um * (1 + 1e-9)))
+    return length, f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} µm"
 
 
 def threshold_dial(

@@ -1,5 +1,7 @@
 """Which photos are called unlike those learned from: as few as promised, and each odd one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,8 @@ def test_what_a_photo_does_not_tell_is_no_reason():
 def test_it_survives_the_checkpoint():
     usual = Usual.learn([a_photo(np.random.default_rng(0))] * 2, 256)
     assert Usual.from_meta(usual.to_meta()) == usual
+    known = replace(usual, um_per_px=0.32)
+    assert Usual.from_meta(known.to_meta()) == known
     with pytest.raises(CellCountError, match="damaged"):
         Usual.from_meta({**usual.to_meta(), "view": "wide"})
 

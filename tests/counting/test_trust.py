@@ -95,7 +95,38 @@ def test_photo_of_another_objective_is_counted_at_its_scale(
     assert int(row["count"]) == pytest.approx(before.n, abs=1) and before.n > 1
     assert row["tile"] == str(round(256 * times))
     assert main.main([*asked, "--scale", "-1"]) == 1
-    assert "0.5 is half as large" in capsys.readouterr().err
+    assert "give a number over 0" in capsys.readouterr().err
+
+
+def test_pixel_size_tells_the_scale(photo, tmp_path):
+    """A corner of a photo by an objective that shows cells twice as large, and says so."""
+    import tifffile
+    import torch
+
+    stored = torch.load(MODEL, weights_only=True)
+    stored["meta"]["usual"]["um_per_px"] = 0.5
+    torch.save(stored, tmp_path / "m.pth")
+    corner = photo.crop((0, 0, 128, 128))
+    corner.save(tmp_path / "a.png")
+    before = Counter(MODEL, scale=1).count(tmp_path / "a.png")
+    twice = np.asarray(corner.resize((256, 256), Image.Resampling.LANCZOS))
+    pixel = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm"}
+    pixel |= {"PhysicalSizeY": 0.25, "PhysicalSizeYUnit": "µm"}
+    tifffile.imwrite(tmp_path / "b.ome.tif", twice, photometric="rgb", metadata=pixel)
+    counter = Counter(tmp_path / "m.pth")
+    (after,) = counter.count_all([tmp_path / "b.ome.tif"], tmp_path / "counts.csv")
+    assert after.n == pytest.approx(before.n, abs=1) and after.tile == 512
+    with (tmp_path / "counts.csv").open(newline="", encoding="utf-8-sig") as file:
+        (row,) = csv.DictReader(file)
+    sides = (before.boxes[:, 2:] - before.boxes[:, :2]).prod(axis=1) ** 0.5
+    assert row["um/px"] == "0.25"
+    assert float(row["cell um"]) == pytest.approx(0.5 * np.median(sides), rel=0.15)
+    # The same objective, said by hand, and no word of any.
+    assert Counter(tmp_path / "m.pth", um_per_px=0.52).count(tmp_path / "a.png").tile is None
+    assert counter.count(tmp_path / "a.png").um_per_px is None
+    assert Counter(tmp_path / "m.pth", um_per_px=0.25).count(tmp_path / "a.png").tile == 512
+    with pytest.raises(CellCountError, match="means nothing"):
+        Counter(MODEL, um_per_px=0)
 
 
 def test_shipped_detectors_doubt_what_is_no_photo_of_cells(tmp_path):

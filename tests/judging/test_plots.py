@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from cellcount.calibration.matching import Prediction
 from cellcount.counting.count import Count, Number
@@ -34,6 +35,30 @@ def test_boxes_are_drawn_where_the_cells_are():
     ys, xs = np.nonzero((picture == PINK).all(axis=2))
     assert (xs.min(), ys.min(), xs.max(), ys.max()) == (300, 200, 520, 390)
     assert tuple(picture[220, 330]) == (128, 128, 128)
+
+
+@pytest.mark.parametrize(
+    ("um_per_px", "longest", "pixels", "said"),
+    [(0.5, None, 100, "50 µm"), (0.5, 300, 50, "50 µm"), (3, None, 67, "200 µm")],
+)
+def test_scale_bar_is_as_long_as_it_says(monkeypatch, um_per_px, longest, pixels, said):
+    told = []
+    draw = ImageDraw.ImageDraw.text
+
+    def text(self, place, words, **how):
+        told.append(words)
+        draw(self, place, words, **how)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    photo = np.full((400, 600, 3), 128, np.uint8)
+    count = dataclasses.replace(_count(()), um_per_px=um_per_px)
+    picture = np.asarray(draw_count(photo, count, longest=longest))
+    assert said in told
+    lowest = np.flatnonzero((picture == 255).all(axis=2).any(axis=1))[-1]
+    assert (picture[lowest] == 255).all(axis=1).sum() == pytest.approx(pixels, abs=1)
+    told.clear()
+    draw_count(photo, _count(()))
+    assert not any("µm" in text for text in told)
 
 
 def test_shrunken_picture_keeps_boxes_on_their_cells():
