@@ -66,6 +66,7 @@ def add(commands: Any) -> None:
     evaluate.add_argument("folder", type=Path, help="labelled photos it has not learned from")
     evaluate.add_argument("--out", type=Path, default=Path("out/evaluation"), help="for pictures")
     add_strict(evaluate)
+    add_view(evaluate)
     evaluate.set_defaults(run=_evaluate)
 
     for command in (count, evaluate):
@@ -82,6 +83,7 @@ def add(commands: Any) -> None:
     calibrate.add_argument("folder", type=Path, help="labelled photos, three or more")
     calibrate.add_argument("--out", type=Path, required=True, help="checkpoint to write")
     add_strict(calibrate)
+    add_view(calibrate)
     calibrate.set_defaults(run=_calibrate)
 
     crossval = commands.add_parser(
@@ -93,16 +95,14 @@ def add(commands: Any) -> None:
     add_recipe(crossval)
     add_seed(crossval)
     add_strict(crossval)
+    add_view(crossval)
     crossval.set_defaults(run=_crossval)
 
 
 def _count(options: argparse.Namespace) -> int:
     from cellcount.photos.reading import photos_in
-    from cellcount.photos.view import View
 
-    view = View(options.channel, options.z)
     files = [one for path in options.photos for one in _photos_of(path, options.recursive)]
-    photos = [one for file in files for one in photos_in(file, view)]
 
     from cellcount.counting.counter import Counter
 
@@ -111,11 +111,11 @@ def _count(options: argparse.Namespace) -> int:
         options.threshold,
         options.engine,
         scale=options.scale,
-        view=view,
         um_per_px=options.um_per_px,
     )
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
+    photos = [one for file in files for one in photos_in(file, counter.view)]
     counts = counter.count_all(photos, options.out, options.tile)
     if not counts:
         raise CellCountError("No photo was counted. What is wrong with each stands above.")

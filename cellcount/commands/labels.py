@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from cellcount.commands.options import add_minutes
+from cellcount.commands.options import add_minutes, add_view
 from cellcount.labels.formats import FORMATS, WRITTEN
 
 
@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
         help="write nothing; train on N labelled photos, say how much work the others leave",
     )
     add_minutes(prelabel)
+    add_view(prelabel)
     prelabel.set_defaults(run=_prelabel)
 
     check = commands.add_parser("check", help="look for mistakes in labelled photos, or mend them")
@@ -38,6 +39,7 @@ def add(commands: Any) -> None:
     check.add_argument(
         "--fix", action="store_true", help="mend what needs no guessing, and keep the originals"
     )
+    add_view(check)
     check.set_defaults(run=_check)
 
     bring = commands.add_parser("import", help="bring labels from other programs")

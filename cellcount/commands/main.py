@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from cellcount.commands import counting, demo, doctor, labels, photos, study, training
+from cellcount.photos.view import View
 from icevision_bridge.errors import BridgeError
 
 
@@ -16,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 told what to mend, 3 done in part."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options) or 0)
+        with View(*(getattr(options, name, None) for name in ("channel", "z"))).chosen_for_all():
+            return int(options.run(options) or 0)
     except BridgeError as error:
         print(error, file=sys.stderr)
         return 1

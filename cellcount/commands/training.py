@@ -9,6 +9,7 @@ from cellcount.commands.options import (
     add_recipe,
     add_seed,
     add_strict,
+    add_view,
     by_hand,
     obey_strict,
 )
@@ -24,6 +25,7 @@ def add(commands: Any) -> None:
     add_recipe(train)
     add_seed(train)
     add_strict(train)
+    add_view(train)
     train.set_defaults(run=_train)
 
     pretrain = commands.add_parser("pretrain", help="train on labelled photos of many looks")

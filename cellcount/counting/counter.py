@@ -54,7 +54,8 @@ class Counter:
         scale: for photos of another objective: how large cells lie in them, in pixels, beside those
             of the photos learned from; 0.5 at half the magnification. Tiles are as large as shows
             cells at the size learned, and a photo smaller than that is not enlarged.
-        view: which channel and slice of photos that have several.
+        view: which channel and slice of photos that have several; that of the photos learned from,
+            if left out.
         um_per_px: micrometres of a pixel, in the place of what the photos' files say. If those of
             the photos learned from are known too, photos of another objective are counted at the
             scale that fits.
@@ -96,7 +97,8 @@ class Counter:
             for name in self.classes
         }
         self.usual = Usual.from_meta(meta["usual"]) if "usual" in meta else None
-        self._looking = Looking(self._engine, self.tile, scale, um_per_px, view or View())
+        self.view = view or View.learned(meta)
+        self._looking = Looking(self._engine, self.tile, scale, um_per_px, self.view)
         self._looking.engine_for(None, self.usual)
         self._groups: Mapping[str, Sequence[str]] | None = None
 
@@ -143,10 +145,11 @@ class Counter:
         Raises:
             CellCountError: no cell is labelled, or the detector does not see them.
         """
-        recalibrate(
-            self._checkpoint, folder, out, find=self.find, classes=self.classes, tile=self.tile
-        )
-        return Counter(out, engine=self.engine, view=self._looking.view)
+        with self.view.chosen_for_all():
+            recalibrate(
+                self._checkpoint, folder, out, find=self.find, classes=self.classes, tile=self.tile
+            )
+        return Counter(out, engine=self.engine)
 
     def find(
         self,
@@ -216,9 +219,9 @@ class Counter:
                 run is writing it.
         """
         engine = self._looking.engine_for(tile, self.usual)
-        names = names_of(one for photo in photos for one in photos_in(photo, self._looking.view))
+        names = names_of(one for photo in photos for one in photos_in(photo, self.view))
         classes = [*self._groups] if self._groups else self.classes
-        asked = {**self._asked, **vars(self._looking.view), "tile": tile, "classes": self._groups}
+        asked = {**self._asked, **vars(self.view), "tile": tile, "classes": self._groups}
         options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
         model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
         shown = classes if len(self.classes) > 1 else []

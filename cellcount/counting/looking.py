@@ -60,7 +60,7 @@ class Looking:
     tile: int | None
     scale: float | None = None
     um_per_px: float | None = None
-    view: View = field(default_factory=View)
+    view: View = field(default_factory=View.chosen)
 
     def __post_init__(self) -> None:
         """Refuse a scale that cannot be."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.usual import Usual
+from cellcount.photos.view import View
 
 
 def checkpoint_meta(
@@ -26,7 +27,11 @@ def checkpoint_meta(
         by_class: the calibration of each class that has one of its own.
         usual: what the photos are like that it has learned from.
     """
-    meta: dict[str, Any] = dict(provenance()) if tile is None else {**provenance(), "tile": tile}
+    meta: dict[str, Any] = dict(provenance())
+    if tile is not None:
+        meta["tile"] = tile
+    if view := View.chosen().to_meta():
+        meta["view"] = view
     if calibration is None:
         return meta
     if not calibration.explains:

@@ -40,8 +40,6 @@ PHOTO_SUFFIXES = (
     *vendors.OPENERS,
 )
 
-_ANY = View()
-
 
 def is_photo(path: Path) -> bool:
     """Whether the name is a photo's: a known suffix in any case, and not hidden."""
@@ -68,7 +66,7 @@ def list_photos(folder: str | Path) -> list[Path]:
     return sorted(found, key=_natural)
 
 
-def photos_in(path: str | Path, view: View = _ANY) -> list[Path]:
+def photos_in(path: str | Path, view: View | None = None) -> list[Path]:
     """The photos in a file: itself, or each of its scenes, times and pages, as ``a.tif[T3,S1]``.
 
     These names are read as if they were files. No pixel is decoded. A file that cannot be read is
@@ -78,7 +76,7 @@ def photos_in(path: str | Path, view: View = _ANY) -> list[Path]:
         path: the file, or the name of a photo in it.
         view: may make slices or channels of a photo of pages that nothing is said of.
     """
-    which = inside(Path(path))
+    view, which = view or View.chosen(), inside(Path(path))
     scenes = _scenes(which.file)
     if scenes is None or which.file != Path(path):
         return [Path(path)]
@@ -100,7 +98,8 @@ def photo_size(path: str | Path) -> tuple[int, int]:
     if scenes is None:
         return picture_size(which.file)
     with scenes as stacks:
-        stack, _, _ = found(which, stacks)
+        view = View.chosen()
+        stack, _, _ = found(which, [one.seen(view) for one in stacks])
         return stack.width, stack.height
 
 
@@ -119,7 +118,7 @@ def pixel_size(path: str | Path) -> float | None:
 
 
 def read_photo(
-    path: str | Path, *, shrink_to: int | None = None, view: View = _ANY
+    path: str | Path, *, shrink_to: int | None = None, view: View | None = None
 ) -> NDArray[np.uint8]:
     """Read a photo as an array of shape (height, width, 3), uint8, RGB, upright.
 
@@ -132,13 +131,13 @@ def read_photo(
         shrink_to: the longest side wanted, in pixels; smaller photos are left as they are. A JPEG
             is then decoded at the 1/2, 1/4 or 1/8 that still has twice the wanted size, and the
             rest is resampled: quicker, and on phone photos 0.2 grey levels off on average.
-        view: which channel and slice, where there are several.
+        view: which channel and slice, where there are several; :meth:`View.chosen` if left out.
 
     Raises:
         PhotoError: the file is missing, empty, no photo, damaged, or larger than the limit; or it
             holds several photos or channels, and it is not said which is meant.
     """
-    which = inside(Path(path))
+    view, which = view or View.chosen(), inside(Path(path))
     scenes = _scenes(which.file)
     if scenes is None:
         pixels = read_picture(which.file, shrink_to)
@@ -155,7 +154,7 @@ def read_photo(
     return pixels if view.channel == COLOURS else uncoloured(pixels)
 
 
-def pixels_of(photo: str | Path | NDArray[np.uint8], view: View = _ANY) -> NDArray[np.uint8]:
+def pixels_of(photo: str | Path | NDArray[np.uint8], view: View | None = None) -> NDArray[np.uint8]:
     """A photo (height, width, 3) that is given as such, or by its path.
 
     Raises:

@@ -5,16 +5,20 @@ Channels and slices belong to one photo, and the same ones are wanted of every p
 ``View`` says which. All numbers begin with 1, as in ImageJ.
 """
 
+import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cellcount.errors import CellCountError
 
 COLOURS = "rgb"
 SHARPEST, MAX = "sharpest", "max"
 
+_VARIABLES = {"channel": "CELLCOUNT_CHANNEL", "z": "CELLCOUNT_Z"}
 _INSIDE = re.compile(r"(.+)\[((?:[TSP][1-9][0-9]{0,8},?)+)\]")
 
 
@@ -45,6 +49,38 @@ class View:
             raise CellCountError(
                 f"There is no slice {z}: give max, sharpest, or the number of a slice from 1 on."
             )
+
+    def to_meta(self) -> dict[str, Any]:
+        """For the meta of a checkpoint; empty if nothing was said."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @contextmanager
+    def chosen_for_all(self) -> Iterator[None]:
+        """Within the block, photos are read so for which nothing else is asked; in children too."""
+        before = {variable: os.environ.get(variable) for variable in _VARIABLES.values()}
+        os.environ.update({_VARIABLES[name]: str(one) for name, one in self.to_meta().items()})
+        try:
+            yield
+        finally:
+            for variable, value in before.items():
+                os.environ.pop(variable, None)
+                if value is not None:
+                    os.environ[variable] = value
+
+    @classmethod
+    def chosen(cls) -> "View":
+        """What the environment says, in CELLCOUNT_CHANNEL and CELLCOUNT_Z.
+
+        Raises:
+            CellCountError: it names no slice.
+        """
+        return cls(**{name: os.environ.get(variable) for name, variable in _VARIABLES.items()})
+
+    @classmethod
+    def learned(cls, meta: Mapping[str, Any]) -> "View":
+        """That of the photos that a checkpoint has learned from, where none is chosen."""
+        own = cls.chosen()
+        return own if own.to_meta() else cls(**meta.get("view", {}))
 
 
 class Inside(NamedTuple):

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from cellcount.commands import main
 from cellcount.counting.counter import Counter
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
-from cellcount.photos.reading import list_photos, read_photo
+from cellcount.photos.reading import PhotoError, list_photos, read_photo
+from cellcount.photos.view import View
 from tests.conftest import ROOT
 
 MODEL = ROOT / "models" / "smear.pth"
@@ -237,6 +239,31 @@ def test_calibrate_fits_a_detector_to_photos_it_has_not_learned_from(tmp_path, c
     assert np.mean([one.trust == "ok" for one in counts]) > 0.8
     known = [(one, n) for one, n in zip(counts, truth, strict=True) if one.low is not None]
     assert np.mean([one.low <= n <= one.high for one, n in known]) > 0.8
+
+
+def test_checkpoint_remembers_the_channel(labelled_photos, tmp_path, capsys):
+    """Photos of two channels, the second of which shows the cells."""
+    import tifffile
+
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng, named = np.random.default_rng(0), {"Channel": {"Name": ["TRITC", "BF"]}}
+    for one in list_photos(labelled_photos)[:3]:
+        grey = read_photo(one).mean(axis=2).astype(np.uint8)
+        noise = rng.integers(0, 30, grey.shape, np.uint8)
+        file = folder / f"{one.stem}.ome.tif"
+        tifffile.imwrite(file, np.stack([noise, grey]), metadata={"axes": "CYX", **named})
+        label = voc.read(one.with_suffix(".xml"))
+        voc.write(file.with_suffix(".xml"), replace(label, filename=file.name))
+    model, out = ROOT / "models" / "rendered.pth", tmp_path / "mine.pth"
+    asked = ["calibrate", str(model), str(folder), "--out", str(out)]
+    assert main.main(asked) == 1 and "--channel" in capsys.readouterr().err
+    assert main.main([*asked, "--channel", "BF"]) == 0
+    counter, truth = Counter(out), len(label.boxes)
+    assert counter.view == View("BF")
+    assert counter.count(file).n == pytest.approx(truth, rel=0.25) and truth > 10
+    with pytest.raises(PhotoError, match="TRITC"):
+        Counter(model).count(file)
 
 
 def test_detector_that_does_not_see_the_cells_is_not_calibrated(tmp_path, capsys):

@@ -1,6 +1,8 @@
 """Channel, slice, time and scene: what is taken of a file that holds several pictures."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -217,3 +219,25 @@ def test_other_colours_stay(tmp_path):
     two = lit((255, 0, 0), large) + lit((0, 255, 0), large[::-1])
     for pixels in (one_red_cell, stained, tinted, flat, black, two):
         assert uncoloured(pixels) is pixels
+
+
+def test_what_is_chosen_holds_for_all_that_reads_and_in_children(tmp_path, monkeypatch):
+    monkeypatch.delenv("CELLCOUNT_CHANNEL", raising=False)
+    monkeypatch.delenv("CELLCOUNT_Z", raising=False)
+    both = np.stack([np.full((20, 30), 10, np.uint8), np.eye(20, 30, dtype=np.uint8) * 200])
+    file = tmp_path / "a.ome.tif"
+    tifffile.imwrite(file, both, metadata={"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP"]}})
+    read = "import sys, cellcount.photos.reading as r; print(r.read_photo(sys.argv[1]).max())"
+    with View("GFP", z="max").chosen_for_all():
+        assert View.chosen() == View("GFP", "max")
+        assert read_photo(file).max() == 200
+        assert read_photo(file, view=View("DAPI")).max() == 10
+        child = subprocess.run([sys.executable, "-c", read, file], capture_output=True, check=True)
+        assert child.stdout == b"200\n"
+        assert View.learned({"view": {"channel": "DAPI"}}) == View("GFP", "max")
+    assert View.chosen() == View()
+    assert View.learned({"view": {"channel": "DAPI"}}) == View("DAPI")
+    monkeypatch.setenv("CELLCOUNT_Z", "3")
+    with View("GFP").chosen_for_all():
+        assert View.chosen() == View("GFP", "3")
+    assert View.chosen() == View(z="3")
