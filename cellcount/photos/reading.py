@@ -86,6 +86,17 @@ def photo_size(path: str | Path) -> tuple[int, int]:
         return _upright_size(image, _orientation(image))
 
 
+def photo_turn(path: str | Path) -> int:
+    """EXIF's orientation of a photo, 1 to 8, which turns the stored pixels upright; 1 leaves them.
+
+    Raises:
+        PhotoError: the file is missing, empty, no photo, or larger than the limit.
+    """
+    with _opened(Path(path)) as image:
+        turn = _orientation(image)
+        return turn if turn in _TURN_OF else 1
+
+
 def read_photo(path: str | Path, *, shrink_to: int | None = None) -> NDArray[np.uint8]:
     """Read a photo as an array of shape (height, width, 3), uint8, RGB, upright.
 
