@@ -19,7 +19,15 @@ from cellcount.labels.checks import check, refuse_errors
 from cellcount.labels.formats.foreign import Boxed, Foreign
 from cellcount.labels.formats.photos import Photos
 from cellcount.labels.sources import detected, opened
-from cellcount.labels.writing import Moved, copy, moved, refuse_full, unwritable, write_labels
+from cellcount.labels.writing import (
+    UNCONFIRMED,
+    Moved,
+    copy,
+    moved,
+    refuse_full,
+    unwritable,
+    write_labels,
+)
 from cellcount.photos.reading import is_photo
 
 
@@ -58,7 +66,7 @@ def import_labels(
         module, paths = detected(root, format)
         without = [path for path in paths if is_photo(path)]
         photos = Photos(folder, root, without=without, label=label, diameter=diameter, split=split)
-        found = _apart(module.read(paths, photos), folder)
+        found = _unconfirmed(_apart(module.read(paths, photos), folder), photos)
         if not found:
             raise CellCountError(f"{source} holds no labels. Choose another folder or format.")
         _refuse_clashes(found, folder)
@@ -118,6 +126,27 @@ def _with_folders(one: Foreign, alike: Collection[Path]) -> Foreign:
     """Named by its path from the folder that all of some photos are in."""
     path = one.photo.absolute().relative_to(os.path.commonpath([path.parent for path in alike]))
     return one._replace(annotation=replace(one.annotation, filename="-".join(path.parts)))
+
+
+def _unconfirmed(found: Sequence[Foreign], photos: Photos) -> list[Foreign]:
+    """What a model drew, as a file in a folder above says, does not pass for a person's work."""
+    kept = [_models(one) if _is_models(one) else one for one in found]
+    if models := sum(mine != theirs for mine, theirs in zip(kept, found, strict=True)):
+        photos.notes.append(
+            f"{models} of {len(kept)} photos have boxes of a model: they take no part until you "
+            f"confirm them (in labelImg: space). If you have checked them, delete {UNCONFIRMED} in "
+            "the folder that you import, and import that into a new folder."
+        )
+    return kept
+
+
+def _is_models(one: Foreign) -> bool:
+    unsaid = one.annotation.verified is None
+    return unsaid and any((folder / UNCONFIRMED).exists() for folder in one.said_by.parents)
+
+
+def _models(one: Foreign) -> Foreign:
+    return one._replace(annotation=replace(one.annotation, verified=False))
 
 
 def _refuse_clashes(found: Sequence[Foreign], folder: Path) -> None:
