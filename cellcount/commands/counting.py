@@ -33,7 +33,12 @@ def add(commands: Any) -> None:
     count.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
     count.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
     count.add_argument("--recursive", action="store_true", help="enter folders in folders too")
-    count.add_argument("--out", type=Path, default=Path("out/counts.csv"), help="CSV to write")
+    count.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/counts.csv"),
+        help="CSV to write (out/counts.csv); as counts.xlsx, a workbook of Excel's beside it",
+    )
     count.add_argument(
         "--boxes",
         choices=WRITTEN,
@@ -103,9 +108,10 @@ def _count(options: argparse.Namespace) -> int:
     from cellcount.counting.boxes import write_boxes
     from cellcount.counting.counter import Counter
     from cellcount.counting.table import names_of
+    from cellcount.counting.workbook import write_workbook
     from cellcount.labels.writing import refuse_full
 
-    table = options.out
+    table = options.out.with_suffix(".csv") if _is_workbook(options.out) else options.out
     boxes = table.with_name(f"{table.stem}-boxes")
     if options.boxes:
         refuse_full(boxes)
@@ -134,10 +140,17 @@ def _count(options: argparse.Namespace) -> int:
     if failed:
         print(f"{failed} of {len({*photos})} photos could not be counted: the table says why.")
     print(f"The table is {table}.")
+    if _is_workbook(options.out):
+        write_workbook(table, options.out)
+        print(f"The workbook is {options.out}.")
     if options.boxes:
         moved = write_boxes(counts, names_of(photos), counter.classes[0], boxes, options.boxes)
         print(f"The {moved.boxes} boxes are in {boxes}, with copies of the photos.")
     return SOME_FAILED if failed else 0
+
+
+def _is_workbook(path: Path) -> bool:
+    return path.suffix.lower() == ".xlsx"
 
 
 def _photos_of(path: Path, recursive: bool) -> list[Path]:

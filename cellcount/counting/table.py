@@ -21,6 +21,7 @@ from cellcount.errors import CellCountError
 from cellcount.files import replacing
 
 FAILED = "failed"
+TEXTS = ("photo", "trust", "why", "model", "options", "version")  # columns; others hold numbers
 _OF_CLASS = ("low", "high", "%")
 _LAST = ("trust", "why", "tile", "seconds", "model", "options", "version")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets calculate instead of showing it
