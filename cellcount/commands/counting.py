@@ -15,6 +15,7 @@ from cellcount.commands.options import (
     obey_strict,
 )
 from cellcount.errors import CellCountError
+from cellcount.labels.formats import WRITTEN
 
 if TYPE_CHECKING:
     from cellcount.counting.count import Count
@@ -33,7 +34,17 @@ def add(commands: Any) -> None:
     count.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
     count.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
     count.add_argument("--recursive", action="store_true", help="enter folders in folders too")
-    count.add_argument("--out", type=Path, default=Path("out/counts.csv"), help="CSV to write")
+    count.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/counts.csv"),
+        help="CSV to write (out/counts.csv); as counts.xlsx, a workbook of Excel's beside it",
+    )
+    count.add_argument(
+        "--boxes",
+        choices=WRITTEN,
+        help="write the cells that were counted for this program too, beside the table",
+    )
     count.add_argument("--threshold", type=float, help="in the place of the model's own")
     size = count.add_mutually_exclusive_group()
     size.add_argument(
@@ -104,8 +115,18 @@ def _count(options: argparse.Namespace) -> int:
 
     files = [one for path in options.photos for one in _photos_of(path, options.recursive)]
 
+    from cellcount.counting.boxes import refuse_several, write_boxes
     from cellcount.counting.counter import Counter
+    from cellcount.counting.table import names_of
+    from cellcount.counting.workbook import write_workbook
+    from cellcount.labels.writing import refuse_full
 
+    table = options.out.with_suffix(".csv") if _is_workbook(options.out) else options.out
+    boxes = table.with_name(f"{table.stem}-boxes")
+    if options.boxes:
+        refuse_full(boxes)
+        if table.exists():
+            print(f"All photos are counted anew, for their boxes: {table} has numbers only.")
     counter = Counter(
         options.model,
         options.threshold,
@@ -116,7 +137,9 @@ def _count(options: argparse.Namespace) -> int:
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
     photos = [one for file in files for one in photos_in(file, counter.view)]
-    counts = counter.count_all(photos, options.out, options.tile)
+    if options.boxes:
+        refuse_several(photos)
+    counts = counter.count_all(photos, table, options.tile, anew=bool(options.boxes))
     if not counts:
         raise CellCountError("No photo was counted. What is wrong with each stands above.")
     for one in counts:
@@ -131,12 +154,22 @@ def _count(options: argparse.Namespace) -> int:
         )
     for name in counts[0].by_class if counts else ():
         print(f"{name}, of the cells counted: {counter.share(name, counts)}")
-    _tell_series(counts, options.out.with_name(f"{options.out.stem}-series.png"))
+    _tell_series(counts, table.with_name(f"{table.stem}-series.png"))
     failed = len({*photos}) - len(counts)
     if failed:
         print(f"{failed} of {len({*photos})} photos could not be counted: the table says why.")
-    print(f"The table is {options.out}.")
+    print(f"The table is {table}.")
+    if _is_workbook(options.out):
+        write_workbook(table, options.out)
+        print(f"The workbook is {options.out}.")
+    if options.boxes:
+        moved = write_boxes(counts, names_of(photos), counter.classes[0], boxes, options.boxes)
+        print(f"The {moved.boxes} boxes are in {boxes}, with copies of the photos.")
     return SOME_FAILED if failed else 0
+
+
+def _is_workbook(path: Path) -> bool:
+    return path.suffix.lower() == ".xlsx"
 
 
 def _photos_of(path: Path, recursive: bool) -> list[Path]:

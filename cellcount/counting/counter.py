@@ -199,13 +199,19 @@ class Counter:
         return self._count(photo, self._looking.see(photo, tile, self.usual))
 
     def count_all(
-        self, photos: Iterable[str | Path], table: str | Path, tile: int | None = None
+        self,
+        photos: Iterable[str | Path],
+        table: str | Path,
+        tile: int | None = None,
+        *,
+        anew: bool = False,
     ) -> list[Count]:
         """Count many photos, with a progress bar; each count is in ``table`` as soon as it is made.
 
-        Photos that ``table`` has counts of, by the same model and options, are not counted again. A
-        photo that cannot be read is named with its reason, there too, and is not among the counts.
-        Of a file that holds several photos each is counted, under a name such as ``a.tif[T3,S1]``.
+        Photos that ``table`` has counts of, by the same model and options, are not counted again;
+        their counts have no boxes. A photo that cannot be read is named with its reason, there too,
+        and is not among the counts. Of a file that holds several photos each is counted, under a
+        name such as ``a.tif[T3,S1]``.
 
         Args:
             photos: their paths. In the table they go by their path from the folder that all are in.
@@ -213,6 +219,7 @@ class Counter:
                 count, low, high and share in percent; trust (ok, look or failed) and why; the tile
                 in pixels if it was counted in tiles; seconds, and what has counted it.
             tile: pixels a side, if the photos are to be cut into other tiles than in training.
+            anew: count all, so that each count has its boxes.
 
         Raises:
             CellCountError: such tiles cannot be counted, the table cannot be written, or another
@@ -226,7 +233,7 @@ class Counter:
         model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
         shown = classes if len(self.classes) > 1 else []
         with CountTable(Path(table), shown, model, options) as rows:
-            counts = rows.kept(names)
+            counts = {} if anew else rows.kept(names)
             left = {photo: name for name, photo in names.items() if name not in counts}
             # Of photos that are to be cut into tiles, only one is in memory.
             see = partial(self._looking.see, tile=tile, usual=self.usual)

@@ -22,6 +22,7 @@ from cellcount.files import printable, replacing
 from cellcount.photos.view import inside
 
 FAILED = "failed"
+TEXTS = ("photo", "trust", "why", "model", "options", "version")  # columns; others hold numbers
 _OF_CLASS = ("low", "high", "%")
 _LAST = ("trust", "why", "tile", "um/px", "cell um", "seconds", "model", "options", "version")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets calculate instead of showing it

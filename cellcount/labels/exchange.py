@@ -4,18 +4,30 @@ Everything is read and compared before the first file is written, and no file is
 """
 
 import filecmp
+import math
+import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
 from cellcount.labels.box_checks import taking_part
 from cellcount.labels.checks import check, refuse_errors
-from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
-from cellcount.labels.sources import around, detected, opened
-from cellcount.labels.writing import Moved, copy, moved, refuse_full, unwritable, write_labels
+from cellcount.labels.formats.foreign import Boxed, Foreign
+from cellcount.labels.formats.photos import Photos
+from cellcount.labels.sources import detected, opened
+from cellcount.labels.writing import (
+    UNCONFIRMED,
+    Moved,
+    copy,
+    moved,
+    refuse_full,
+    unwritable,
+    write_labels,
+)
 from cellcount.photos.reading import is_photo
 
 
@@ -46,13 +58,15 @@ def import_labels(
             written then.
     """
     folder = Path(folder)
+    if diameter is not None and not 0 < diameter < math.inf:
+        raise CellCountError(f"A diameter of {diameter:g} means nothing: give it in pixels, as 24.")
+    if not label.strip():
+        raise CellCountError('A class needs a name: give one, as --label "yeast".')
     with opened(Path(source)) as root:
         module, paths = detected(root, format)
         without = [path for path in paths if is_photo(path)]
-        photos = Photos(
-            folder, around(root), without=without, label=label, diameter=diameter, split=split
-        )
-        found = _apart(module.read(paths, photos), folder)
+        photos = Photos(folder, root, without=without, label=label, diameter=diameter, split=split)
+        found = _unconfirmed(_apart(module.read(paths, photos), folder), photos)
         if not found:
             raise CellCountError(f"{source} holds no labels. Choose another folder or format.")
         _refuse_clashes(found, folder)
@@ -96,20 +110,43 @@ def export_labels(folder: str | Path, target: str | Path, format: str) -> Moved:
 
 
 def _apart(found: Sequence[Foreign], folder: Path) -> list[Foreign]:
-    """Photos of one name but for folder and suffix get the name of their folder in front."""
+    """Photos of one name but for folder and suffix get the names of their folders in front."""
     named: dict[str, set[Path]] = defaultdict(set)
     for one in found:
-        named[one.photo.stem].add(one.photo)
+        named[one.photo.stem].add(one.photo.absolute())
     return [
-        _named(one, f"{one.photo.parent.name}-{one.photo.name}")
+        _with_folders(one, named[one.photo.stem])
         if len(named[one.photo.stem]) > 1 and one.photo.parent != folder
         else one
         for one in found
     ]
 
 
-def _named(one: Foreign, name: str) -> Foreign:
-    return one._replace(annotation=replace(one.annotation, filename=name))
+def _with_folders(one: Foreign, alike: Collection[Path]) -> Foreign:
+    """Named by its path from the folder that all of some photos are in."""
+    path = one.photo.absolute().relative_to(os.path.commonpath([path.parent for path in alike]))
+    return one._replace(annotation=replace(one.annotation, filename="-".join(path.parts)))
+
+
+def _unconfirmed(found: Sequence[Foreign], photos: Photos) -> list[Foreign]:
+    """What a model drew, as a file in a folder above says, does not pass for a person's work."""
+    kept = [_models(one) if _is_models(one) else one for one in found]
+    if models := sum(mine != theirs for mine, theirs in zip(kept, found, strict=True)):
+        photos.notes.append(
+            f"{models} of {len(kept)} photos have boxes of a model: they take no part until you "
+            f"confirm them (in labelImg: space). If you have checked them, delete {UNCONFIRMED} in "
+            "the folder that you import, and import that into a new folder."
+        )
+    return kept
+
+
+def _is_models(one: Foreign) -> bool:
+    unsaid = one.annotation.verified is None
+    return unsaid and any((folder / UNCONFIRMED).exists() for folder in one.said_by.parents)
+
+
+def _models(one: Foreign) -> Foreign:
+    return one._replace(annotation=replace(one.annotation, verified=False))
 
 
 def _refuse_clashes(found: Sequence[Foreign], folder: Path) -> None:
@@ -126,6 +163,12 @@ def _refuse_clashes(found: Sequence[Foreign], folder: Path) -> None:
             raise CellCountError(
                 f"{photo} is there already and differs from {one.photo}: rename one of them and "
                 "its labels, or import into a new folder."
+            )
+        alike = [path for path in folder.glob(f"{escape(photo.stem)}.*") if is_photo(path)]
+        if other_photo := next((path for path in alike if path.name != photo.name), None):
+            raise CellCountError(
+                f"{other_photo} is there already, and the labels of {photo.name} would pass for "
+                "its own: rename one of the two photos, or import into a new folder."
             )
         if other := labels.get(photo.stem):
             both = f"{other.said_by} and {one.said_by} both label"

@@ -82,16 +82,12 @@ def opened(source: Path) -> Iterator[Path]:
     if source.suffix.lower() == ".zip" and not module_of("imagej").mine(source):
         with tempfile.TemporaryDirectory() as unpacked:
             _unpack(source, Path(unpacked))
-            yield Path(unpacked)
+            try:
+                yield Path(unpacked)
+            except CellCountError as error:  # which names a file that will be gone
+                raise CellCountError(str(error).replace(unpacked, str(source))) from error
     else:
         yield source
-
-
-def around(root: Path) -> Path:
-    """The folder where the photos may be: CVAT puts the JSON into a subfolder beside theirs."""
-    if root.is_dir():
-        return root
-    return root.parent.parent if root.parent.name == "annotations" else root.parent
 
 
 def _unpack(source: Path, target: Path) -> None:

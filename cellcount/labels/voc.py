@@ -16,7 +16,7 @@ from cellcount.labels.findings import MEND, AnnotationError, Finding
 from cellcount.labels.xml import parse
 
 _VERIFIED = {"yes": True, "no": False}
-_LARGEST = 2**31 - 1  # of a number in an XML; no photo has as many pixels a side
+LARGEST = 2**31 - 1  # of a number in an XML; no photo has as many pixels a side
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _whole(path: Path, owner: str, item: ElementTree.Element, tag: str) -> int:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number) or abs(number) > _LARGEST:
+    if not math.isfinite(number) or abs(number) > LARGEST:
         problem = f"{owner} has <{tag}>{text[:40]}</{tag}>, which is no number of pixels."
         raise AnnotationError(Finding(path, problem, MEND))
     return round(number)

@@ -49,6 +49,17 @@ def picture_size(path: Path) -> tuple[int, int]:
         return _upright(image.size, _orientation(image))
 
 
+def picture_turn(path: Path) -> int:
+    """EXIF's orientation, 1 to 8; 1 also for what is none.
+
+    Raises:
+        PhotoError: the file is missing, empty, no picture, or larger than the limit.
+    """
+    with _opened(path) as image:
+        turn = _orientation(image)
+        return turn if turn in _TURN_OF else 1
+
+
 def read_picture(path: Path, shrink_to: int | None) -> NDArray[np.uint8]:
     """(height, width, 3) of a JPEG, PNG or BMP; :func:`cellcount.photos.reading.read_photo`.
 

@@ -18,7 +18,7 @@ from cellcount.photos.colour import rgb, uncoloured
 from cellcount.photos.hyperstack import Hyperstack
 from cellcount.photos.photo_error import MAX_MEGAPIXELS, PhotoError
 from cellcount.photos.picking import coloured, found, listed, picture
-from cellcount.photos.pictures import fitting, picture_size, read_picture
+from cellcount.photos.pictures import fitting, picture_size, picture_turn, read_picture
 from cellcount.photos.view import COLOURS, View, inside
 
 __all__ = [
@@ -101,6 +101,16 @@ def photo_size(path: str | Path) -> tuple[int, int]:
         view = View.chosen()
         stack, _, _ = found(which, [one.seen(view) for one in stacks])
         return stack.width, stack.height
+
+
+def photo_turn(path: str | Path) -> int:
+    """EXIF's orientation of a photo, 1 to 8, which turns the stored pixels upright; of TIFF, 1.
+
+    Raises:
+        PhotoError: the file is missing, empty, no photo, or larger than the limit.
+    """
+    which = inside(Path(path))
+    return picture_turn(which.file) if _scenes(which.file) is None else 1
 
 
 def pixel_size(path: str | Path) -> float | None:

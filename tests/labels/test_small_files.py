@@ -6,13 +6,14 @@ import zipfile
 
 import numpy as np
 import pytest
+import roifile
 from PIL import Image
 
 from cellcount.commands import main
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
 from cellcount.labels.checks import check, ready_to_train
-from cellcount.labels.exchange import import_labels
+from cellcount.labels.exchange import export_labels, import_labels
 from cellcount.labels.mending import mend
 
 
@@ -297,3 +298,201 @@ def test_a_zip_with_damaged_content_is_told(source, tmp_path):
     (source / "task.zip").write_bytes(whole)
     with pytest.raises(CellCountError, match=r"task\.zip cannot be unpacked .*again"):
         import_labels(source / "task.zip", tmp_path / "to")
+
+
+def table(folder, text):
+    (folder / "labels.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_lines_of_tables_end_as_on_any_computer(source, tmp_path, end):
+    table(source, f"filename,x,y{end}a.jpg,10,20{end}a.jpg,30,40{end}")
+    import_labels(source, tmp_path / "to", diameter=4)
+    assert boxes(tmp_path / "to") == [(8, 18, 12, 22), (28, 38, 32, 42)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x,y,filename\n1,2\n", "line 2 names no photo"),
+        (b"x,y\n1\0,2\n", "instead of numbers|laid out otherwise"),
+        ('x,y\n"' + "1" * 200_000 + '",2\n', "larger than field limit"),
+        (b"filename,region_shape_attributes\na.jpg," + b"x" * 200_000, "larger than field limit"),
+    ],
+)
+def test_a_damaged_table_is_told(source, tmp_path, text, says):
+    table(source, text)
+    with pytest.raises(CellCountError, match=rf"labels\.csv is no complete .*{says}"):
+        import_labels(source, tmp_path / "to", diameter=4)
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_binary_file_beside_the_labels_is_passed_over(source, tmp_path):
+    put(source / "a.xml", VOC)
+    (source / "book.xls").write_bytes(bytes(range(256)) * 9)
+    import_labels(source, tmp_path / "to")
+    assert boxes(tmp_path / "to") == [(10, 20, 40, 50)]
+
+
+def test_a_name_with_a_colon_and_sizes_with_decimals(tmp_path):
+    photo(tmp_path / "in" / "at 10:30.jpg")
+    columns = "filename,width,height,class,xmin,ymin,xmax,ymax"
+    table(tmp_path / "in", f"{columns}\nat 10:30.jpg,200.0,100.0,cell,1,2,30,40\n")
+    import_labels(tmp_path / "in", tmp_path / "to")
+    assert boxes(tmp_path / "to", "at 10:30.xml") == [(1, 2, 30, 40)]
+
+
+def days(top, write):
+    """Two photos of one name, each with labels of its own."""
+    for number, day in enumerate(("monday", "tuesday")):
+        write(photo(top / day / "001.jpg", seed=number), number)
+    return top
+
+
+def beside_as_voc(path, number):
+    cell = voc.Box("cell", number, 1, 20, 30)
+    voc.write(path.with_suffix(".xml"), voc.Annotation("001.jpg", 200, 100, (cell,)))
+
+
+def apart_as_yolo(path, number):
+    text = f"0 {(20 + number) / 400} 0.155 {(20 - number) / 200} 0.29"
+    put(path.parents[2] / "labels" / path.parent.name / "001.txt", text)
+
+
+def below_as_yolo(path, number):
+    apart_as_yolo(path, number)
+    (path.parents[2] / path.parent.name).mkdir(exist_ok=True)
+    (path.parents[2] / "labels" / path.parent.name).rename(
+        path.parents[2] / path.parent.name / "labels"
+    )
+    path.parent.rename(path.parents[2] / path.parent.name / "images")
+
+
+def beside_as_mask(path, number):
+    mask = np.zeros((100, 200), np.uint8)
+    mask[1:30, number:20] = 1
+    Image.fromarray(mask).save(path.with_name("001_cp_masks.png"))
+
+
+@pytest.mark.parametrize("write", [beside_as_voc, apart_as_yolo, below_as_yolo, beside_as_mask])
+def test_labels_are_of_the_photo_in_their_own_folder(tmp_path, write):
+    days(tmp_path / "in" / "images", write)
+    import_labels(tmp_path / "in", tmp_path / "to")
+    xmls = (tmp_path / "to").glob("*.xml")
+    found = {path.name: boxes(tmp_path / "to", path.name) for path in xmls}
+    assert len(found) == 2
+    for name, drawn in found.items():
+        original = {(0,): "monday", (1,): "tuesday"}[tuple(box[0] for box in drawn)]
+        same = photo(tmp_path / "same.jpg", seed=["monday", "tuesday"].index(original))
+        kept = (tmp_path / "to" / name).with_suffix(".jpg")
+        assert kept.read_bytes() == same.read_bytes()
+        assert drawn[0][1:] == (1, 20, 30)
+
+
+def test_a_text_file_alone_brings_its_own_labels_only(source, tmp_path, capsys):
+    photo(source / "b.jpg", seed=1)
+    put(source / "classes.txt", "cell\ndebris\n")
+    put(source / "b.txt", "0 .5 .5 .1 .1\n")
+    text = put(source / "a.txt", "1 .5 .5 .1 .1\n")
+    import_labels(text, tmp_path / "to")
+    assert [path.name for path in (tmp_path / "to").glob("*.xml")] == ["a.xml"]
+    assert voc.read(tmp_path / "to" / "a.xml").boxes[0].label == "debris"
+    assert "Left out" not in capsys.readouterr().out
+
+
+def test_names_of_classes_that_would_fill_the_memory(source, tmp_path):
+    put(source / "a.txt", "0 .5 .5 .1 .1\n")
+    text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+    for level in range(1, 40):  # 9 ** 40 letters, were it written out
+        text += f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n"
+    put(source / "data.yaml", f"{text}names: [*a39]\n")
+    with pytest.raises(
+        CellCountError, match=r"data\.yaml does not say the names .*list is no name"
+    ):
+        import_labels(source, tmp_path / "to")
+
+
+@pytest.mark.parametrize("format", ["imagej", "csv"])
+@pytest.mark.parametrize("label", ["1", "0001", "+", "F1-C2", '"a"', "=x", "a: b"])
+def test_a_class_of_any_name_goes_out_and_in_again(source, tmp_path, format, label):
+    voc.write(source / "a.xml", voc.Annotation("a.jpg", 200, 100, (voc.Box(label, 1, 2, 30, 40),)))
+    export_labels(source, tmp_path / "out", format)
+    import_labels(tmp_path / "out", tmp_path / "to")
+    assert voc.read(tmp_path / "to" / "a.xml").boxes == (voc.Box(label, 1, 2, 30, 40),)
+
+
+def test_regions_in_a_folder_that_is_named_as_the_photo(source, tmp_path):
+    photo(source / "b.jpg", seed=1)
+    for number, name in enumerate("ab"):
+        (source / name).mkdir()
+        sides = {"left": number, "top": 1, "right": 20, "bottom": 30}
+        region = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, version=227, **sides)
+        region.tofile(source / name / "0015-0010.roi")
+    import_labels(source, tmp_path / "to")
+    assert boxes(tmp_path / "to") == [(0, 1, 20, 30)]
+    assert boxes(tmp_path / "to", "b.xml") == [(1, 1, 20, 30)]
+
+
+def test_background_is_0_also_below_other_numbers(source, tmp_path):
+    mask = np.zeros((100, 200), np.int16)
+    mask[10:20, 30:40], mask[50:60, 70:80] = -1, 5
+    np.save(source / "a_masks.npy", mask)
+    import_labels(source, tmp_path / "to")
+    assert boxes(tmp_path / "to") == [(30, 10, 40, 20), (70, 50, 80, 60)]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"categories": [{"id": 1, "name": "a\0b"}]}, "no name or no place"),
+        (
+            {"annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 1e300, 4]}]},
+            "no place",
+        ),
+    ],
+)
+def test_what_no_xml_can_hold_is_told_before_anything_is_written(source, tmp_path, more, says):
+    coco(source / "c.json", [(1, "a.jpg")], **more)
+    with pytest.raises(CellCountError, match=rf"c\.json has a cell .*{says}.*mend it"):
+        import_labels(source, tmp_path / "to")
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize(
+    "more", [{"diameter": -3}, {"diameter": float("nan")}, {"diameter": 0}, {"label": " "}]
+)
+def test_options_that_mean_nothing(source, tmp_path, more):
+    put(source / "a.csv", "x,y\n10,20\n")
+    with pytest.raises(CellCountError, match=r"give (it|one)"):
+        import_labels(source, tmp_path / "to", **({"diameter": 4} | more))
+
+
+def test_labels_do_not_come_between_photos_of_one_name(source, tmp_path):
+    put(source / "a.xml", VOC)
+    photo(tmp_path / "to" / "a.png", seed=3)
+    with pytest.raises(
+        CellCountError, match=r"to/a\.png is there already, and the labels of a\.jpg"
+    ):
+        import_labels(source, tmp_path / "to")
+
+
+def test_an_error_in_a_zip_names_the_zip(source, tmp_path):
+    coco(source / "c.json", [(1, "a.jpg")], categories=[])
+    archive = shutil.make_archive(str(tmp_path / "task"), "zip", source)
+    with pytest.raises(
+        CellCountError, match=r"task\.zip/c\.json is no complete COCO file"
+    ) as error:
+        import_labels(archive, tmp_path / "to")
+    assert str(error.value).startswith(archive)
+
+
+def test_regions_around_qupaths_cells_are_left_out_and_told(source, tmp_path, capsys):
+    def feature(kind, side):
+        ring = [[1, 2], [side, 2], [side, side], [1, 2]]
+        shape = {"type": "Polygon", "coordinates": [ring]}
+        return {"type": "Feature", "geometry": shape, "properties": {"objectType": kind}}
+
+    put(source / "a.geojson", json.dumps([feature("annotation", 90), feature("cell", 30)]))
+    import_labels(source, tmp_path / "to")
+    assert boxes(tmp_path / "to") == [(1, 2, 30, 30)]
+    assert "1 objects in a.geojson are left out" in capsys.readouterr().out

@@ -8,7 +8,7 @@ import io
 import pickle
 import pickletools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from cellcount.labels.formats.content import understood, whole
-from cellcount.labels.formats.foreign import Foreign, Photos
+from cellcount.labels.formats.content import by_file, whole
+from cellcount.labels.formats.foreign import Foreign
 from cellcount.labels.formats.masks import cells
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Wrong
 
 _LARGEST = 2_000_000_000  # bytes: beside the masks it keeps flows, ten times as large
@@ -36,21 +37,14 @@ def mine(path: Path) -> bool:
         return b"'|O'" in file.read(200)
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """The cells of every file.
-
-    Raises:
-        CellCountError: a file is damaged or holds something else.
-    """
-    return [_read(path, photos) for path in paths]
+def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
+    numbers = _masks(whole(path, _LARGEST))
+    height, width = numbers.shape
+    shapes = cells(numbers, photos.split)
+    yield photos.labelled(photos.of_file(path), (width, height), shapes, path)
 
 
-def _read(path: Path, photos: Photos) -> Foreign:
-    with understood(path, "cellpose"):
-        numbers = _masks(whole(path, _LARGEST))
-        height, width = numbers.shape
-        shapes = cells(numbers, photos.split)
-        return photos.labelled(photos.of_file(path), (width, height), shapes, path)
+read = by_file(_read, "cellpose")
 
 
 class _Part:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cellcount.labels.formats.content import load, loaded, understood
-from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
+from cellcount.labels.formats.content import by_file, load, loaded
+from cellcount.labels.formats.foreign import Boxed, Foreign
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box
 from cellcount.labels.voc import Box
 
@@ -25,37 +26,30 @@ def mine(path: Path) -> bool:
     return isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys()
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """Every image of every COCO file.
-
-    Raises:
-        CellCountError: something is missing or wrong; it says in which file.
-    """
-    return [one for path in paths for one in _read(path, photos)]
-
-
 def _read(path: Path, photos: Photos) -> list[Foreign]:
-    with understood(path, "COCO"):
-        content = load(path)
-        classes = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
-        images = {entry["id"]: entry for entry in content["images"]}
-        shapes: dict[Any, list[Shape]] = defaultdict(list)
-        for number, entry in enumerate(content["annotations"], start=1):
-            who = f"annotation {entry.get('id', number)}"
-            if entry["image_id"] not in images:
-                raise Wrong(f"{who} is of an image that is not listed")
-            if entry["category_id"] not in classes:
-                raise Wrong(f"{who} is of a category that is not listed")
-            shapes[entry["image_id"]].append(_shape(entry, classes[entry["category_id"]], who))
-        return [
-            photos.labelled(
-                photos.find(str(entry["file_name"]), path),
-                (int(entry.get("width") or 0), int(entry.get("height") or 0)),
-                shapes[key],
-                path,
-            )
-            for key, entry in images.items()
-        ]
+    content = load(path)
+    classes = {entry["id"]: str(entry["name"]) for entry in content["categories"]}
+    images = {entry["id"]: entry for entry in content["images"]}
+    shapes: dict[Any, list[Shape]] = defaultdict(list)
+    for number, entry in enumerate(content["annotations"], start=1):
+        who = f"annotation {entry.get('id', number)}"
+        if entry["image_id"] not in images:
+            raise Wrong(f"{who} is of an image that is not listed")
+        if entry["category_id"] not in classes:
+            raise Wrong(f"{who} is of a category that is not listed")
+        shapes[entry["image_id"]].append(_shape(entry, classes[entry["category_id"]], who))
+    return [
+        photos.labelled(
+            photos.find(str(entry["file_name"]), path),
+            (int(entry.get("width") or 0), int(entry.get("height") or 0)),
+            shapes[key],
+            path,
+        )
+        for key, entry in images.items()
+    ]
+
+
+read = by_file(_read, "COCO")
 
 
 def _shape(entry: dict[str, Any], label: str, who: str) -> Shape:

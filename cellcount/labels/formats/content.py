@@ -1,19 +1,24 @@
 """What the readers of all formats share: files read within bounds, and errors in plain words."""
 
+import csv
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from cellcount.errors import CellCountError
+from cellcount.labels.formats.foreign import Foreign
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Wrong
 
 # What zipfile raises of damaged ones, and of those with a password (RuntimeError).
 DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError)
+# What strange content raises of the code that expects something else.
+_STRANGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error)
 _LARGEST = 256_000_000  # bytes of one file; Python needs up to 20 times as much for its content
 
 
@@ -80,7 +85,7 @@ def understood(path: Path, kind: str) -> Iterator[None]:
         raise _incomplete(path, kind, str(error)) from error
     except KeyError as error:
         raise _incomplete(path, kind, f"it lacks {error}") from error
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except _STRANGE as error:
         raise _incomplete(path, kind, f"it is laid out otherwise: {error}") from error
     except (RecursionError, MemoryError) as error:
         raise _incomplete(path, kind, "it is nested too deeply or too large") from error
@@ -88,3 +93,23 @@ def understood(path: Path, kind: str) -> Iterator[None]:
 
 def _incomplete(path: Path, kind: str, why: str) -> CellCountError:
     return CellCountError(f"{path} is no complete {kind} file ({why}): mend or export it again.")
+
+
+def by_file(
+    read: Callable[[Path, Photos], Iterable[Foreign]], kind: str
+) -> Callable[[Sequence[Path], Photos], list[Foreign]]:
+    """The reader of many files that reads them one by one.
+
+    Args:
+        read: gives the photos that one file labels.
+        kind: of the files, to be named where one is damaged or incomplete: as a CellCountError.
+    """
+
+    def read_all(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
+        found: list[Foreign] = []
+        for path in paths:
+            with understood(path, kind):
+                found += read(path, photos)
+        return found
+
+    return read_all

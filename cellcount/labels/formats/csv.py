@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cellcount.labels.formats.content import understood, whole
-from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
+from cellcount.labels.formats.content import by_file, whole
+from cellcount.labels.formats.foreign import Boxed, Foreign
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, point
 
 IMAGES = "images"
@@ -31,8 +32,8 @@ def mine(path: Path) -> bool:
     """Whether a file is a table of boxes or points."""
     if path.suffix.lower() not in _SUFFIXES:
         return False
-    with path.open("rb") as file:
-        line = file.readline(10_000).decode("utf-8-sig", errors="replace")
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        line = file.readline(10_000).replace("\0", "")  # at which Python 3.10 stops
     return _corners(_columns(line, _separator(line))) is not None
 
 
@@ -48,52 +49,51 @@ def _corners(columns: Sequence[str]) -> tuple[str, ...] | None:
     return next((some for some in (_BOX, *_POINTS) if {*some} <= {*columns}), None)
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """Every photo of every table.
-
-    Raises:
-        CellCountError: something is missing or wrong; it says in which file and line.
-    """
-    return [one for path in paths for one in _read(path, photos)]
-
-
 def _read(path: Path, photos: Photos) -> list[Foreign]:
-    with understood(path, "CSV"):
-        text = whole(path).decode("utf-8-sig")
-        header = text.partition("\n")[0]
-        separator = _separator(header)
-        columns = _columns(header, separator)
-        corners = _corners(columns)
-        if corners is None:
-            raise Wrong("its columns are neither xmin, ymin, xmax, ymax nor x, y")
-        rows = csv.DictReader(io.StringIO(text), columns, delimiter=separator)
-        next(rows)
-        of_photo = next((name for name in _PHOTO if name in columns), None)
-        of_class = next((name for name in _CLASS if name in columns and name != of_photo), None)
-        if of_photo == "label" and not any(photo.name in text for photo in photos.found):
-            of_photo, of_class = None, "label"
-        shapes: dict[str, list[Shape]] = defaultdict(list)
-        sizes: dict[str, tuple[int, int]] = {}
-        for number, row in enumerate(rows, start=2):
-            photo = _POINT.sub("", row[of_photo].strip()) if of_photo else ""
-            sizes[photo] = _size(row)
-            found = shapes[photo]
-            if any((row[name] or "").strip() for name in corners):
-                label = (row[of_class] or "").strip() if of_class else ""
-                found.append(_shape(label, row, corners, separator, f"line {number}"))
-        return [
-            photos.labelled(
-                photos.find(name, path) if name else photos.of_file(path), sizes[name], some, path
-            )
-            for name, some in shapes.items()
-        ]
+    file = io.StringIO(whole(path).decode("utf-8-sig"), newline=None)  # of old Macs, too
+    header = file.readline()
+    separator = _separator(header)
+    columns = _columns(header, separator)
+    corners = _corners(columns)
+    if corners is None:
+        raise Wrong("its columns are neither xmin, ymin, xmax, ymax nor x, y")
+    rows = csv.DictReader(file, columns, delimiter=separator)
+    of_photo = next((name for name in _PHOTO if name in columns), None)
+    of_class = next((name for name in _CLASS if name in columns and name != of_photo), None)
+    if of_photo == "label" and not any(one.name in file.getvalue() for one in photos.found):
+        of_photo, of_class = None, "label"
+    shapes: dict[str, list[Shape]] = defaultdict(list)
+    sizes: dict[str, tuple[int, int]] = {}
+    for number, row in enumerate(rows, start=2):
+        photo = _photo(row, of_photo, number) if of_photo else ""
+        sizes[photo] = _size(row)
+        found = shapes[photo]
+        if any((row[name] or "").strip() for name in corners):
+            label = (row[of_class] or "").strip() if of_class else ""
+            found.append(_shape(label, row, corners, separator, f"line {number}"))
+    return [
+        photos.labelled(
+            photos.find(name, path) if name else photos.of_file(path), sizes[name], some, path
+        )
+        for name, some in shapes.items()
+    ]
+
+
+read = by_file(_read, "CSV")
+
+
+def _photo(row: Mapping[str, str | None], column: str, number: int) -> str:
+    name = (row[column] or "").strip()
+    if not name:
+        raise Wrong(f"line {number} names no photo")
+    return _POINT.sub("", name) if column == "label" else name
 
 
 def _size(row: Mapping[str, str | None]) -> tuple[int, int]:
     """What a table of boxes says; ImageJ's Width is that of a selection."""
-    if "xmin" not in row or not row.get("width") or not row.get("height"):
+    if "xmin" not in row:
         return 0, 0
-    return int(row["width"] or 0), int(row["height"] or 0)
+    return int(float(row.get("width") or 0)), int(float(row.get("height") or 0))
 
 
 def _shape(

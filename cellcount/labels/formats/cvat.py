@@ -3,12 +3,13 @@
 Numbers are pixels, turns are degrees clockwise (docs.cvat.ai, "XML annotation format").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from cellcount.labels.formats.content import understood
-from cellcount.labels.formats.foreign import Foreign, Photos
+from cellcount.labels.formats.content import by_file
+from cellcount.labels.formats.foreign import Foreign
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, ellipse, point
 from cellcount.labels.xml import parse, root_tag
 
@@ -20,30 +21,23 @@ def mine(path: Path) -> bool:
     return path.suffix.lower() == ".xml" and root_tag(path) == "annotations"
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """Every image of every file.
-
-    Raises:
-        CellCountError: something is missing or wrong; it says in which file.
-    """
-    return [one for path in paths for one in _read(path, photos)]
-
-
 def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
-    with understood(path, "CVAT"):
-        root = parse(path)
-        if root.find("track") is not None:
-            raise Wrong("it labels a video: export the frames and CVAT for images")
-        for image in root.iter("image"):
-            name, stated = image.attrib["name"], (image.attrib["width"], image.attrib["height"])
-            shapes = [
-                shape
-                for number, item in enumerate(image, start=1)
-                if item.tag not in _NO_SHAPES
-                for shape in _shapes(item, f"shape {number} of {name}")
-            ]
-            width, height = map(int, stated)
-            yield photos.labelled(photos.find(name, path), (width, height), shapes, path)
+    root = parse(path)
+    if root.find("track") is not None:
+        raise Wrong("it labels a video: export the frames and CVAT for images")
+    for image in root.iter("image"):
+        name, stated = image.attrib["name"], (image.attrib["width"], image.attrib["height"])
+        shapes = [
+            shape
+            for number, item in enumerate(image, start=1)
+            if item.tag not in _NO_SHAPES
+            for shape in _shapes(item, f"shape {number} of {name}")
+        ]
+        width, height = map(int, stated)
+        yield photos.labelled(photos.find(name, path), (width, height), shapes, path)
+
+
+read = by_file(_read, "CVAT")
 
 
 def _shapes(item: Element, who: str) -> list[Shape]:

@@ -13,20 +13,23 @@ from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
 
-from roifile import ROI_TYPE, ImagejRoi, roiwrite
+from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi, roiwrite
 
 from cellcount.errors import CellCountError
 from cellcount.labels.formats.content import DAMAGED_ZIP, understood, whole
-from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
+from cellcount.labels.formats.foreign import Boxed, Foreign
+from cellcount.labels.formats.frame import Corners
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, point
-from cellcount.labels.voc import Box
 from cellcount.photos.reading import is_photo
 
 IMAGES = "."  # a zip beside each photo
 _LARGEST = 256_000_000  # bytes that a zip may unpack to; a region takes some hundred
+_WIDEST = 65_535  # pixels, in the whole numbers of a region
 _NUMBER = re.compile(r"[-_ ]?\d+$")
 # What ImageJ, roifile and cellpose call a region that nobody has named.
 _NAMELESS = re.compile(r"[\W\d_]*|[0-9a-f]{8}-[0-9a-f-]{27}|F\d+-C\d+", re.IGNORECASE)
+_QUOTED = re.compile(r'"(.*)"-\d+')  # a class that would pass for no name, as we write it
 _LINES = (ROI_TYPE.LINE, ROI_TYPE.FREELINE, ROI_TYPE.POLYLINE, ROI_TYPE.ANGLE)
 
 
@@ -61,7 +64,10 @@ def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
                 f"{path} holds regions of several slices: save those of each slice apart, with "
                 "the slice as a photo."
             )
-    return [photos.labelled(photo, None, some, said_by[photo]) for photo, some in shapes.items()]
+    return [
+        photos.labelled(photo, None, some, said_by[photo], stored=True)
+        for photo, some in shapes.items()
+    ]
 
 
 def _read(path: Path, slices: set[tuple[int, ...]]) -> list[Shape]:
@@ -107,24 +113,36 @@ def _class(region: ImagejRoi) -> str:
     if region.group:
         return f"group {region.group}"
     name = region.name.removesuffix(".roi")
+    if quoted := _QUOTED.fullmatch(name):
+        return quoted[1]
     return "" if _NAMELESS.fullmatch(name) else _NUMBER.sub("", name)
 
 
 def write(labelled: Sequence[Boxed], target: Path) -> None:
     """Write a zip of regions for each photo; the photos are copied by who calls."""
-    for _, one in labelled:
-        regions = [_region(number, drawn) for number, drawn in enumerate(one.boxes, start=1)]
+    for one in labelled:
+        drawn = enumerate(one.stored, start=1)
+        regions = [_region(number, label, corners) for number, (label, corners) in drawn]
         names = [f"{number:04}.roi" for number in range(1, len(regions) + 1)]
-        roiwrite(target / f"{Path(one.filename).stem}.zip", regions, name=names, mode="w")
+        roiwrite(target / f"{one.stem}.zip", regions, name=names, mode="w")
 
 
-def _region(number: int, drawn: Box) -> ImagejRoi:
+def _region(number: int, label: str, corners: Corners) -> ImagejRoi:
+    if _NAMELESS.fullmatch(label) or _QUOTED.fullmatch(f"{label}-1"):
+        label = f'"{label}"'
+    left, top, right, bottom = corners
+    whole = [min(round(one), _WIDEST) for one in corners]  # which is as far as they go
     return ImagejRoi(
         roitype=ROI_TYPE.RECT,
         version=227,
-        name=f"{drawn.label}-{number}",
-        left=drawn.xmin,
-        top=drawn.ymin,
-        right=drawn.xmax,
-        bottom=drawn.ymax,
+        options=ROI_OPTIONS.SUB_PIXEL_RESOLUTION,
+        name=f"{label}-{number}",
+        left=whole[0],
+        top=whole[1],
+        right=whole[2],
+        bottom=whole[3],
+        xd=left,
+        yd=top,
+        widthd=right - left,
+        heightd=bottom - top,
     )

@@ -1,12 +1,13 @@
 """LabelMe's JSON: a file a photo, with shapes in pixels (github.com/wkentaro/labelme)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cellcount.labels.formats.content import load, loaded, understood
-from cellcount.labels.formats.foreign import Foreign, Photos
+from cellcount.labels.formats.content import by_file, load, loaded
+from cellcount.labels.formats.foreign import Foreign
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse, point
 
 _OUTLINES = ("polygon", "rectangle", "mask", "oriented_rectangle")
@@ -18,26 +19,19 @@ def mine(path: Path) -> bool:
     return isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys()
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """The photo of every file.
+def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
+    content = load(path)
+    shapes = [
+        shape
+        for number, entry in enumerate(content["shapes"], start=1)
+        for shape in _shapes(entry, f"shape {number}")
+    ]
+    stated = content.get("imageWidth") or 0, content.get("imageHeight") or 0
+    photo = photos.find(str(content["imagePath"] or path.stem), path)
+    yield photos.labelled(photo, stated, shapes, path)
 
-    Raises:
-        CellCountError: something is missing or wrong; it says in which file.
-    """
-    return [_read(path, photos) for path in paths]
 
-
-def _read(path: Path, photos: Photos) -> Foreign:
-    with understood(path, "LabelMe"):
-        content = load(path)
-        shapes = [
-            shape
-            for number, entry in enumerate(content["shapes"], start=1)
-            for shape in _shapes(entry, f"shape {number}")
-        ]
-        stated = content.get("imageWidth") or 0, content.get("imageHeight") or 0
-        photo = photos.find(str(content["imagePath"] or path.stem), path)
-        return photos.labelled(photo, stated, shapes, path)
+read = by_file(_read, "LabelMe")
 
 
 def _shapes(entry: dict[str, Any], who: str) -> Iterator[Shape]:

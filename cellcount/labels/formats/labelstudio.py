@@ -4,13 +4,14 @@ Boxes are turned about their upper left corner, ellipses about their middle, by 
 (labelstud.io, "RectangleLabels", "EllipseLabels").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from cellcount.labels.formats.content import load, loaded, understood
-from cellcount.labels.formats.foreign import Foreign, Photos
+from cellcount.labels.formats.content import by_file, load, loaded
+from cellcount.labels.formats.foreign import Foreign
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse, point, turn
 from cellcount.photos.reading import is_photo
 
@@ -26,36 +27,29 @@ def mine(path: Path) -> bool:
     )
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """The photo of every task that somebody has labelled.
-
-    Raises:
-        CellCountError: something is missing or wrong; it says in which file.
-    """
-    return [one for path in paths for one in _read(path, photos)]
-
-
 def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
-    with understood(path, "Label Studio"):
-        for task in load(path):
-            photo = photos.find(_photo(task), path)
-            results = _results(task)
-            if results is None:
-                photos.notes.append(
-                    f"{photo.name} is left out: nobody has labelled it, or several have and none "
-                    "of their annotations is marked as ground truth."
-                )
-                continue
-            stated = {(one["original_width"], one["original_height"]) for one in results}
-            if len(stated) > 1 or any(one.get("image_rotation") for one in results):
-                raise Wrong(f"{photo.name} was turned while it was labelled: turn it back")
-            size = stated.pop() if stated else None
-            shapes = [
-                shape
-                for number, one in enumerate(results, start=1)
-                for shape in _shapes(one, f"region {number} of {photo.name}")
-            ]
-            yield photos.labelled(photo, size, shapes, path)
+    for task in load(path):
+        photo = photos.find(_photo(task), path)
+        results = _results(task)
+        if results is None:
+            photos.notes.append(
+                f"{photo.name} is left out: nobody has labelled it, or several have and none "
+                "of their annotations is marked as ground truth."
+            )
+            continue
+        stated = {(one["original_width"], one["original_height"]) for one in results}
+        if len(stated) > 1 or any(one.get("image_rotation") for one in results):
+            raise Wrong(f"{photo.name} was turned while it was labelled: turn it back")
+        size = stated.pop() if stated else None
+        shapes = [
+            shape
+            for number, one in enumerate(results, start=1)
+            for shape in _shapes(one, f"region {number} of {photo.name}")
+        ]
+        yield photos.labelled(photo, size, shapes, path)
+
+
+read = by_file(_read, "Label Studio")
 
 
 def _regions(task: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:

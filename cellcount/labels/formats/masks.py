@@ -6,7 +6,7 @@ or not. A mask in which all cells have one number says where cells are, and not 
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from PIL import Image
 from scipy import ndimage
 
 from cellcount.errors import CellCountError
-from cellcount.labels.formats.content import understood
-from cellcount.labels.formats.foreign import Foreign, Photos
+from cellcount.labels.formats.content import by_file
+from cellcount.labels.formats.foreign import Foreign
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong
 from cellcount.photos.reading import MAX_MEGAPIXELS, is_photo
 
@@ -40,21 +41,14 @@ def mine(path: Path) -> bool:
     return bool(slices) and bool((compact == 0).any()) and covered <= _SPREAD * compact.size
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """The cells of every label image.
-
-    Raises:
-        CellCountError: a file is damaged, or its cells have no numbers of their own.
-    """
-    return [_read(path, photos) for path in paths]
+def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
+    numbers = _numbers(path)
+    height, width = numbers.shape
+    shapes = cells(numbers, photos.split)
+    yield photos.labelled(photos.of_file(path), (width, height), shapes, path)
 
 
-def _read(path: Path, photos: Photos) -> Foreign:
-    with understood(path, "label image"):
-        numbers = _numbers(path)
-        height, width = numbers.shape
-        shapes = cells(numbers, photos.split)
-        return photos.labelled(photos.of_file(path), (width, height), shapes, path)
+read = by_file(_read, "label image")
 
 
 def cells(numbers: NDArray[np.generic], split: bool) -> list[Shape]:
@@ -95,9 +89,8 @@ def _compact(
 ) -> tuple[NDArray[np.generic], list[tuple[int, tuple[slice, slice]]]]:
     """The image with small numbers, and the bounds of each number that occurs but 0."""
     if numbers.dtype.kind not in "ui" or numbers.min() < 0 or numbers.max() > _LISTED:
-        kinds, inverse = np.unique(numbers, return_inverse=True)
-        shift = 0 if kinds[0] == 0 else 1
-        numbers = inverse.reshape(numbers.shape) + shift
+        _, inverse = np.unique(numbers, return_inverse=True)
+        numbers = (inverse.reshape(numbers.shape) + 1) * (numbers != 0)
     found = ndimage.find_objects(numbers)
     return numbers, [(i, where) for i, where in enumerate(found, start=1) if where is not None]
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cellcount.labels.formats.content import load, loaded, understood
-from cellcount.labels.formats.foreign import Boxed, Foreign, Photos
+from cellcount.labels.formats.content import by_file, load, loaded
+from cellcount.labels.formats.foreign import Boxed, Foreign
+from cellcount.labels.formats.frame import Corners
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, point
-from cellcount.labels.voc import Box
 
 IMAGES = "."  # a GeoJSON beside each photo
 _CELLS = ("detection", "cell", "PathDetectionObject", "PathCellObject")
@@ -27,26 +28,25 @@ def mine(path: Path) -> bool:
     return isinstance(first, dict) and first.get("type") in ("FeatureCollection", "Feature")
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """The objects of every file.
+def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
+    content = load(path)
+    if isinstance(content, dict):
+        content = content["features"] if content["type"] == "FeatureCollection" else [content]
+    cells = [feature for feature in content if _kind(feature) in _CELLS]
+    if cells and len(cells) < len(content):
+        photos.notes.append(
+            f"{len(content) - len(cells)} objects in {path.name} are left out: they are no cells "
+            "or detections, as the others, but regions around them."
+        )
+    shapes = [
+        shape
+        for number, feature in enumerate(cells or content, start=1)
+        for shape in _shapes(feature, f"object {number}")
+    ]
+    yield photos.labelled(photos.of_file(path), None, shapes, path, stored=True)
 
-    Raises:
-        CellCountError: something is missing or wrong; it says in which file.
-    """
-    return [photos.labelled(photos.of_file(path), None, _read(path), path) for path in paths]
 
-
-def _read(path: Path) -> list[Shape]:
-    with understood(path, "GeoJSON"):
-        content = load(path)
-        if isinstance(content, dict):
-            content = content["features"] if content["type"] == "FeatureCollection" else [content]
-        cells = [feature for feature in content if _kind(feature) in _CELLS]
-        return [
-            shape
-            for number, feature in enumerate(cells or content, start=1)
-            for shape in _shapes(feature, f"object {number}")
-        ]
+read = by_file(_read, "GeoJSON")
 
 
 def _kind(feature: dict[str, Any]) -> str:
@@ -79,17 +79,18 @@ def _positions(nested: Any, depth: int) -> Iterator[Any]:
 
 def write(labelled: Sequence[Boxed], target: Path) -> None:
     """Write a GeoJSON of annotations for each photo; the photos are copied by who calls."""
-    for _, one in labelled:
-        content = {"type": "FeatureCollection", "features": [_feature(box) for box in one.boxes]}
-        path = target / f"{Path(one.filename).stem}.geojson"
+    for one in labelled:
+        features = [_feature(label, corners) for label, corners in one.stored]
+        content = {"type": "FeatureCollection", "features": features}
+        path = target / f"{one.stem}.geojson"
         path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def _feature(box: Box) -> dict[str, Any]:
-    left, top, right, bottom = box.xmin, box.ymin, box.xmax, box.ymax
+def _feature(label: str, corners: Corners) -> dict[str, Any]:
+    left, top, right, bottom = corners
     ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
     return {
         "type": "Feature",
         "geometry": {"type": "Polygon", "coordinates": [ring]},
-        "properties": {"objectType": "annotation", "classification": {"name": box.label}},
+        "properties": {"objectType": "annotation", "classification": {"name": label}},
     }

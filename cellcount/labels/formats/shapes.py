@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from cellcount.labels.formats.frame import Corners
+
 
 class Wrong(ValueError):
     """What is wrong with a file of labels, in words that a reader of the file understands."""
@@ -23,6 +25,10 @@ class Shape(NamedTuple):
     truncated: bool = False
     difficult: bool = False
     point: bool = False
+
+    def at(self, corners: Corners) -> "Shape":
+        """The same shape with other bounds: xmin, ymin, xmax, ymax."""
+        return Shape(self.label, *corners, *self[5:])
 
 
 def bounds(label: str, points: Iterable[Iterable[float]], who: str) -> Shape:

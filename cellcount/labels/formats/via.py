@@ -6,18 +6,19 @@ Shapes are in pixels. The class of a region is its attribute of such a name, els
 import csv
 import io
 import json
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cellcount.labels.formats.content import load, loaded, understood, whole
-from cellcount.labels.formats.foreign import Foreign, Photos
+from cellcount.labels.formats.content import by_file, load, loaded, whole
+from cellcount.labels.formats.foreign import Foreign
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, ellipse, point
 
 _PROJECT = "_via_img_metadata"
 _CLASS = ("class", "label", "type", "name")
-_DEGREES = 57.29577951308232  # of a radian
 
 
 def mine(path: Path) -> bool:
@@ -34,24 +35,17 @@ def mine(path: Path) -> bool:
     )
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """Every photo of every file.
-
-    Raises:
-        CellCountError: something is missing or wrong; it says in which file.
-    """
-    return [one for path in paths for one in _read(path, photos)]
-
-
 def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
-    with understood(path, "VIA"):
-        rows = _table(path) if path.suffix.lower() == ".csv" else _entries(load(path))
-        regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for name, some in rows:
-            regions[name] += some
-        for name, some in regions.items():
-            shapes = [_shape(one, f"region {i} of {name}") for i, one in enumerate(some, start=1)]
-            yield photos.labelled(photos.find(name, path), None, shapes, path)
+    rows = _table(path) if path.suffix.lower() == ".csv" else _entries(load(path))
+    regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for name, some in rows:
+        regions[name] += some
+    for name, some in regions.items():
+        shapes = [_shape(one, f"region {i} of {name}") for i, one in enumerate(some, start=1)]
+        yield photos.labelled(photos.find(name, path), None, shapes, path)
+
+
+read = by_file(_read, "VIA")
 
 
 def _entries(content: dict[str, Any]) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]:
@@ -62,20 +56,21 @@ def _entries(content: dict[str, Any]) -> Iterator[tuple[str, Iterable[dict[str, 
 
 def _table(path: Path) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]:
     for row in csv.DictReader(io.StringIO(whole(path).decode("utf-8-sig"))):
-        keys = ("region_shape_attributes", "region_attributes")
-        region = {key.removeprefix("region_"): json.loads(row[key] or "{}") for key in keys}
+        shape, said = (
+            json.loads(row[f"region_{of}"] or "{}") for of in ("shape_attributes", "attributes")
+        )
         name = row["filename"] if "filename" in row else row["#filename"]
-        yield name, [region] if region["shape_attributes"] else []
+        yield name, [{"shape_attributes": shape, "region_attributes": said}] if shape else []
 
 
 def _shape(region: dict[str, Any], who: str) -> Shape:
-    shape, label = region["shape_attributes"], _class(region.get("region_attributes") or region)
+    shape, label = region["shape_attributes"], _class(region.get("region_attributes") or {})
     kind = shape["name"]
     if kind == "rect":
         return box(label, (shape["x"], shape["y"]), (shape["width"], shape["height"]), who)
     if kind in ("circle", "ellipse"):
         radii = (shape["r"], shape["r"]) if "r" in shape else (shape["rx"], shape["ry"])
-        turned = (shape.get("theta") or 0) * _DEGREES
+        turned = math.degrees(shape.get("theta") or 0)
         return ellipse(label, (shape["cx"], shape["cy"]), radii, who, turned)
     if kind in ("polygon", "polyline"):
         points = zip(shape["all_points_x"], shape["all_points_y"], strict=True)
@@ -85,14 +80,12 @@ def _shape(region: dict[str, Any], who: str) -> Shape:
     raise Wrong(f"{who} is a {kind}, which marks no cell: delete it")
 
 
-def _class(region: dict[str, Any]) -> str:
-    attributes = region.get("attributes", region)
+def _class(attributes: dict[str, Any]) -> str:
     texts = {
         key.casefold(): next((name for name, chosen in value.items() if chosen), "")
         if isinstance(value, dict)  # of checkboxes
         else str(value)
         for key, value in attributes.items()
-        if key != "shape_attributes"
     }
     named = [texts[key] for key in _CLASS if texts.get(key)]
     return (named or [text for text in texts.values() if text] or [""])[0].strip()

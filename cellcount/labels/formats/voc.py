@@ -4,12 +4,14 @@ On reading, the XML may lie anywhere: Label Studio's name the photo without its 
 subfolders. What an XML lacks, the photo tells: its name and size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cellcount.labels import voc
-from cellcount.labels.formats.foreign import Boxed, Foreign, Photos, upright_size
+from cellcount.labels.formats.content import by_file
+from cellcount.labels.formats.foreign import Boxed, Foreign, upright_size
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.xml import root_tag
 
 IMAGES = "JPEGImages"
@@ -22,23 +24,18 @@ def mine(path: Path) -> bool:
     return path.suffix.lower() == ".xml" and root_tag(path) in ("annotation", None)
 
 
-def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
-    """Every XML.
-
-    Raises:
-        CellCountError: one is damaged or its photo is missing.
-    """
-    return [_read(path, photos) for path in paths]
-
-
-def _read(path: Path, photos: Photos) -> Foreign:
+def _read(path: Path, photos: Photos) -> Iterator[Foreign]:
     annotation = voc.read(path, loose=True)
     named = Path(annotation.filename.replace("\\", "/"))
     known = [name for name in (named.name, named.stem, path.stem) if photos.has(name)]
-    photo = photos.find(known[0] if known else annotation.filename or path.stem, path)
+    wanted = str(named.with_name(known[0])) if known else annotation.filename
+    photo = photos.find(wanted, path)
     size = upright_size(photo, (annotation.width, annotation.height), path)
     whole = replace(annotation, filename=photo.name, width=size[0], height=size[1], lacks=())
-    return Foreign(photo, whole, str(path))
+    yield Foreign(photo, whole, path)
+
+
+read = by_file(_read, "Pascal VOC")
 
 
 def write(labelled: Sequence[Boxed], target: Path) -> None:

@@ -13,7 +13,8 @@ import yaml
 
 from cellcount.errors import CellCountError
 from cellcount.labels.formats.content import whole
-from cellcount.labels.formats.foreign import Boxed, Foreign, Photos, upright_size
+from cellcount.labels.formats.foreign import Boxed, Foreign, upright_size
+from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, bounds
 from cellcount.labels.voc import Annotation, Box
 
@@ -39,10 +40,11 @@ def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
     Raises:
         CellCountError: something is missing or wrong; it says in which file and line.
     """
-    named = sorted((path for path in paths if path.name in _NAMES), key=_rank)
+    named = [path for name in _NAMES for path in sorted(photos.root.rglob(name))]
+    alone = photos.source.is_file() and photos.source.name not in _NAMES
     texts = [
         path
-        for path in sorted(photos.root.rglob("*.txt"))
+        for path in (paths if alone else sorted(photos.root.rglob("*.txt")))
         if path.name not in _NAMES and (path in paths or photos.has(path.stem))
     ]
     names = _class_names(named[0]) if named else _unnamed(texts, photos)
@@ -56,17 +58,13 @@ def read(paths: Sequence[Path], photos: Photos) -> list[Foreign]:
     missing = [
         path for path in photos.found if photos.root in path.parents and path not in labelled
     ]
-    if missing and found:
+    if missing and found and not alone:
         photos.notes.append(
             f"Left out, because they have no text file: {len(missing)} of "
             f"{len(missing) + len(labelled)} photos, as {missing[0].name}. Put an empty text file "
             "beside those that hold no cell."
         )
     return found
-
-
-def _rank(path: Path) -> int:
-    return _NAMES.index(path.name)
 
 
 def _unnamed(texts: Sequence[Path], photos: Photos) -> dict[int, str]:
@@ -87,12 +85,18 @@ def _class_names(path: Path) -> dict[int, str]:
             return dict(enumerate(line.strip() for line in text.splitlines()))
         names = yaml.safe_load(text)["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(number): str(name) for number, name in pairs}
+        return {int(number): _class_name(name) for number, name in pairs}
     except (ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
         raise CellCountError(
             f"{path} does not say the names of the classes ({error}): put them into a list "
             '"names: [one, other]" in the order of their numbers.'
         ) from error
+
+
+def _class_name(name: object) -> str:
+    if not isinstance(name, str | int | float):  # lists can stand for gigabytes of text
+        raise TypeError(f"{type(name).__name__} is no name")
+    return str(name)
 
 
 def _looks_like_boxes(path: Path) -> bool:
