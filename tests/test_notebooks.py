@@ -98,7 +98,7 @@ def test_both_notebooks_run_and_count(tmp_path):
     notebook = (ROOT / "train.ipynb").read_text(encoding="utf-8")
     for whole, half in (
         ("else recipe.epochs(len(train_records))", "else recipe.epochs(len(train_records)) // 2"),
-        ("minutes=1 if cc.quick() else 8", "minutes=1 if cc.quick() else 3"),
+        ("minutes=1 if cc.quick() else 8", "minutes=1 if cc.quick() else 2"),
     ):
         assert whole in notebook
         notebook = notebook.replace(whole, half)

@@ -41,6 +41,7 @@ def runs(tmp_path_factory):
     return [json.loads((folder / name).read_text()) for name in ("alone.0", "two.0", "two.1")]
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one_with_twice_the_batch(runs):
     """VFNet divides its losses by the average over processes, and gradients are averaged too."""
     alone, first, second = runs
@@ -53,11 +54,13 @@ def test_two_processes_take_the_steps_of_one_with_twice_the_batch(runs):
     assert first["gradients"] == pytest.approx(alone["gradients"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_weights_stay_the_same_in_all_processes(runs):
     _, first, second = runs
     assert first["weights"] == second["weights"]
 
 
+@pytest.mark.slow
 def test_metrics_judge_every_photo_once_in_every_process(runs):
     for run in runs:
         assert sorted(run["judged"]) == sorted(["0", "1", "2"] * 2)

@@ -39,6 +39,8 @@ QUICK = {
     zoo.Entry("ross.efficientdet", "tf_lite0"),
     zoo.Entry("ultralytics.yolov5", "small"),
 }
+# 200 million parameters, for what CornerNet shows too.
+HEAVY = zoo.Entry("mmdet.centripetalnet", "hourglass104_mstest_16x6_210e_coco")
 # SSD shrinks a photo until one pixel is left, and says how many it must have.
 SIZES = {"ssd300": 320, "ssd512": 512}
 # The laptop's detector is an eighth of the size of the next one.
@@ -65,7 +67,7 @@ def _every() -> list:
         pytest.param(
             entry,
             id=f"{entry.family}.{entry.backbone}",
-            marks=() if entry in QUICK else pytest.mark.slow,
+            marks=() if entry in QUICK - {HEAVY} else pytest.mark.slow,
         )
         for entry in zoo.entries()
     ]
@@ -73,7 +75,11 @@ def _every() -> list:
 
 def _of_each_family() -> list:
     families = {entry.family: entry for entry in zoo.entries() if entry in QUICK}
-    return [pytest.param(entry, id=family) for family, entry in families.items()]
+    heavy = {HEAVY.family, "mmdet.cornernet"}  # checkpoints of 800 MB
+    return [
+        pytest.param(entry, id=family, marks=pytest.mark.slow if family in heavy else ())
+        for family, entry in families.items()
+    ]
 
 
 def test_quick_ones_cover_every_family():

@@ -50,6 +50,7 @@ def test_work_on_several_photos_adds_up():
     assert Effort(1, 2, 3, 4) + Effort(10, 20, 30, 40) == Effort(11, 22, 33, 44)
 
 
+@pytest.mark.slow
 def test_command_trains_on_some_and_measures_on_the_others(short, tmp_path, capsys):
     photos = render_folder(tmp_path, photos=3, seed=5, size=512, cells=(10, 20))
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
