@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.table import markdown, write_between
-from cellcount.calibration.classes import share
+from cellcount.counting.count import share_of
 from cellcount.counting.counter import Counter
 from cellcount.detector.finetuning import MINUTES, finetune, read_off
 from cellcount.detector.head_start import SHIPPED
@@ -145,10 +145,11 @@ def _classes(result: Evaluation) -> dict[str, dict[str, Any]]:
         shares = []
         for photos in tens:
             some = [photo for photo in photos if not photo.why] or photos
-            mine = [photo.by_class[name] for photo in some]
-            rest = [pair for photo in some for kind, pair in photo.by_class.items() if kind != name]
-            found = share([n.estimate for _, n in mine], [n.estimate for _, n in rest])
-            true = sum(n for n, _ in mine) / sum(n for n, _ in mine + rest)
+            found = share_of(
+                name, [{kind: n for kind, (_, n) in one.by_class.items()} for one in some]
+            )
+            every = sum(labelled for one in some for labelled, _ in one.by_class.values())
+            true = sum(one.by_class[name][0] for one in some) / every
             shares.append((found.low <= true <= found.high, abs(found.value - true)))
         told[name] = {
             "off": round(one.off, 2),

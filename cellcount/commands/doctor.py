@@ -64,7 +64,7 @@ def _files() -> Iterator[Finding]:
     weights = sorted(path.name for path in (_ROOT / "checkpoints").rglob("*.pth"))
     none = "none in checkpoints/: downloaded when first asked for; the laptop backbone needs none"
     yield Finding("COCO weights", ", ".join(weights) or none, "ok" if weights else "note")
-    photos = len(list((_ROOT / "data" / "labeled").glob("*.jpg")))
+    photos = len(list((_ROOT / "data" / "labeled").glob("*.xml")))
     if photos:
         yield Finding("Sample photos", f"{photos} labelled ones in data/labeled")
     else:

@@ -9,8 +9,6 @@ from cellcount.errors import CellCountError
 if TYPE_CHECKING:
     from cellcount.counting.study import Sampled
 
-_CHAMBERS_OF_NOTE = "neubauer-improved, fuchs-rosenthal, ..."
-
 
 def add(commands: Any) -> None:
     """Add them to argparse's ``commands``."""
@@ -25,7 +23,7 @@ def add(commands: Any) -> None:
         "a photo's name (folder)",
     )
     groups.add_argument("--volume-ul", type=float, help="microlitres that a photo shows")
-    groups.add_argument("--chamber", help=f"counting chamber ({_CHAMBERS_OF_NOTE})")
+    groups.add_argument("--chamber", help="counting chamber, as neubauer-improved")
     groups.add_argument("--squares", type=float, default=1.0, help="of it that a photo shows (1)")
     groups.add_argument("--dilution", type=float, default=1.0, help="2 is one part in two (1)")
     groups.add_argument(
@@ -52,7 +50,7 @@ def _groups(options: argparse.Namespace) -> None:
             continue
         scatter = f", SD {group.sd:.1f}" if len(group.counts) > 1 else ""
         print(f"{group.name}: {len(group.counts)} photos, {group.mean:.1f} cells on each{scatter}")
-        for name in group.by_class:
+        for name in group.classes:
             print(f"    {name}: {group.share(name)}")
         if sampled is not None:
             print(f"    {group.concentration(sampled)}")
@@ -60,8 +58,15 @@ def _groups(options: argparse.Namespace) -> None:
             print(f"    photos to be looked at: {group.flagged}; the table of counts says why")
     out = options.out or options.table.with_name(f"{options.table.stem}-groups.csv")
     rows = pd.DataFrame([group.row(sampled) for group in groups])
-    with replacing(out) as part:
-        rows.map(safe).rename(columns=safe).to_csv(part, index=False, encoding="utf-8-sig")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as part:
+            rows.map(safe).rename(columns=safe).to_csv(part, index=False, encoding="utf-8-sig")
+    except OSError as error:
+        raise CellCountError(
+            f"The table {out} cannot be written ({error.strerror}): close the program that shows "
+            "it, make room, or choose another name."
+        ) from error
     print(f"The table of groups is {out}.")
 
 

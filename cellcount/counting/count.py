@@ -1,6 +1,6 @@
 """From detections to counts: which score is a cell, and how many there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcount.calibration.classes import apportion, summed
+from cellcount.calibration.classes import Share, apportion, share, summed
 from cellcount.calibration.intervals import Calibration, Estimate
 from cellcount.files import printable
 
@@ -69,9 +69,14 @@ class Count:
     def __str__(self) -> str:
         """The count and its interval, as 80 (74 to 87), those of the classes, and what is odd."""
         classes = ", ".join(f"{name} {number}" for name, number in self.by_class.items())
-        whole = str(Number(self.n, self.low, self.high))
+        whole = str(self.number)
         told = f"{whole}: {classes}" if classes else whole
         return f"{told}. Look at it: {', '.join(self.why)}." if self.why else told
+
+    @property
+    def number(self) -> Number:
+        """How many cells there are in all, with the interval."""
+        return Number(self.n, self.low, self.high)
 
     @property
     def drawn(self) -> dict[str, NDArray[np.floating]]:
@@ -184,3 +189,15 @@ def total(numbers: Sequence[Number]) -> Number:
     if len(known) < len(numbers):
         return Number(sum(one.n for one in numbers))
     return Number(*summed(known))
+
+
+def share_of(name: str, photos: Iterable[Mapping[str, Number]]) -> Share:
+    """The share of a class among the cells of some photos, taken together, with its interval.
+
+    Args:
+        name: of the class.
+        photos: the numbers of each class, by its name.
+    """
+    pairs = [(kind, number.estimate) for photo in photos for kind, number in photo.items()]
+    mine = [estimate for kind, estimate in pairs if kind == name]
+    return share(mine, [estimate for kind, estimate in pairs if kind != name])

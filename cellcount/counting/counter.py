@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from cellcount.calibration.classes import Share, share
+from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.usual import Usual, figures_of
 from cellcount.counting import engines
-from cellcount.counting.count import Count
+from cellcount.counting.count import Count, share_of
 from cellcount.counting.detections import Detections
 from cellcount.counting.looking import Looking, Seen
 from cellcount.counting.recalibration import recalibrate
@@ -269,9 +269,7 @@ class Counter:
                 f"No class {name!r} was counted, among others: only of several there are shares."
             )
         some = [one for one in counts if not one.why] or counts
-        mine = [one.by_class[name] for one in some]
-        others = [each for one in some for kind, each in one.by_class.items() if kind != name]
-        return share(*([each.estimate for each in part] for part in (mine, others)))
+        return share_of(name, [one.by_class for one in some])
 
     def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
         found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))

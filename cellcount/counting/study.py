@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from cellcount.calibration.classes import Share, share, summed
+from cellcount.calibration.classes import Share, summed
 from cellcount.calibration.concentration import Concentration, concentration
 from cellcount.calibration.intervals import Estimate
-from cellcount.counting.count import Count, Number
+from cellcount.counting.count import Count, share_of
 from cellcount.counting.table import read_table
 from cellcount.errors import CellCountError
 
@@ -31,15 +31,22 @@ class Sampled:
 class Group:
     """The photos of a group: how many cells they show, and how much they differ.
 
-    ``counts`` are those of its photos, in all and by class; flagged ones are among them, and
-    ``flagged`` says how many. ``failed`` photos could not be counted.
+    ``counts`` are those of its photos, flagged ones too; ``failed`` more could not be counted.
     """
 
     name: str
-    counts: tuple[Estimate, ...]
-    by_class: Mapping[str, tuple[Estimate, ...]]
-    flagged: int
+    counts: tuple[Count, ...]
     failed: int
+
+    @property
+    def classes(self) -> list[str]:
+        """The kinds of cells that were told apart."""
+        return [*self.counts[0].by_class] if self.counts else []
+
+    @property
+    def flagged(self) -> int:
+        """How many photos a person should look at."""
+        return sum(bool(one.why) for one in self.counts)
 
     @property
     def mean(self) -> float:
@@ -54,14 +61,13 @@ class Group:
         return float(np.std([one.n for one in self.counts], ddof=1))
 
     @property
-    def total(self) -> Estimate:
-        """The cells of all photos, with their interval."""
-        return summed(self.counts)
+    def estimates(self) -> list[Estimate]:
+        """The numbers of cells of the photos, with their intervals."""
+        return [one.number.estimate for one in self.counts]
 
     def share(self, name: str) -> Share:
         """The share of a class, with its interval."""
-        others = [one for kind, some in self.by_class.items() if kind != name for one in some]
-        return share(self.by_class[name], others)
+        return share_of(name, [one.by_class for one in self.counts])
 
     def concentration(self, sampled: Sampled) -> Concentration:
         """Cells in a millilitre of the sample.
@@ -69,7 +75,7 @@ class Group:
         Raises:
             CellCountError: no photo of the group was counted.
         """
-        return concentration(self.counts, sampled.volume, sampled.dilution, sampled.pipetting)
+        return concentration(self.estimates, sampled.volume, sampled.dilution, sampled.pipetting)
 
     def row(self, sampled: Sampled | None = None) -> dict[str, Any]:
         """The group as a row of a table; what is unknown is empty."""
@@ -79,13 +85,14 @@ class Group:
         }  # fmt: skip
         if not self.counts:
             return row
-        row |= dict(zip(("cells", "low", "high"), self.total, strict=True))
+        total = summed(self.estimates)
+        row |= dict(zip(("cells", "low", "high"), total, strict=True))
         row |= {"mean": round(self.mean, 2)}
         if len(self.counts) > 1:
             row["SD"] = round(self.sd, 2)
         if self.mean and len(self.counts) > 1:
             row["CV %"] = round(100 * self.sd / self.mean, 1)
-        for name in self.by_class if self.total.n else ():
+        for name in self.classes if total.n else ():
             parts = zip(("%", "% low", "% high"), self.share(name), strict=True)
             row |= {f"{name} {of}": round(100 * part, 1) for of, part in parts}
         if sampled is not None:
@@ -112,18 +119,7 @@ def grouped(table: str | Path, by: str = "folder") -> list[Group]:
         groups.setdefault(name_of(one.photo), ([], []))[0].append(one)
     for photo in failed:
         groups.setdefault(name_of(photo), ([], []))[1].append(photo)
-    return [_group(name, some, len(lost)) for name, (some, lost) in sorted(groups.items())]
-
-
-def _group(name: str, counts: Sequence[Count], failed: int) -> Group:
-    kinds = [*counts[0].by_class] if counts else []
-    return Group(
-        name,
-        tuple(Number(one.n, one.low, one.high).estimate for one in counts),
-        {kind: tuple(one.by_class[kind].estimate for one in counts) for kind in kinds},
-        sum(bool(one.why) for one in counts),
-        failed,
-    )
+    return [Group(name, tuple(some), len(lost)) for name, (some, lost) in sorted(groups.items())]
 
 
 def _namer(by: str) -> Callable[[str], str]:

@@ -102,12 +102,12 @@ class CountTable:
             for row in rows:
                 name, photo = plain.get(row["photo"], ("", Path()))
                 same = all(row[column] == value for column, value in self._made_by.items())
-                newer = inside(photo).file.stat().st_mtime > made
-                if not name or not same or row["trust"] == FAILED or newer:
+                if not name or not same or row["trust"] == FAILED:
                     continue
-                with suppress(ValueError):
-                    found[name] = _count(name, row, self._classes)
-                    self._waiting.append(row)
+                with suppress(ValueError, OSError):  # damaged, or its photo is gone
+                    if inside(photo).file.stat().st_mtime <= made:
+                        found[name] = _count(name, row, self._classes)
+                        self._waiting.append(row)
         if found:
             self._begin()
         return found
@@ -259,7 +259,7 @@ def safe(value: Any) -> Any:
     """Text that no spreadsheet takes for a formula, and that UTF-8 can hold."""
     if not isinstance(value, str):
         return value
-    text = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = printable(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

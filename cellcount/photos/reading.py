@@ -28,6 +28,7 @@ __all__ = [
     "is_photo",
     "list_photos",
     "photo_size",
+    "photo_turn",
     "photos_in",
     "pixel_size",
     "pixels_of",

@@ -220,3 +220,4 @@ def test_the_environment_that_was_installed_is_well() -> None:
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.splitlines()[-1] == "All is well."
+    assert "17 labelled ones in data/labeled" in ran.stdout

@@ -136,6 +136,14 @@ def test_what_is_no_table_of_counts_is_told(tmp_path, content, capsys):
     assert "old.csv" in capsys.readouterr().err
 
 
+def test_place_that_cannot_be_written_is_told(table, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main.main(["groups", str(table), "--out", str(tmp_path / "file" / "g.csv")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert main.main(["groups", str(table), "--out", str(tmp_path / "new" / "g.csv")]) == 0
+    assert (tmp_path / "new" / "g.csv").is_file()
+
+
 def test_chamber_that_is_not_known_is_told(table, capsys):
     assert main.main(["groups", str(table), "--chamber", "burger"]) == 1
     assert "fuchs-rosenthal" in capsys.readouterr().err

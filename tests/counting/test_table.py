@@ -141,6 +141,10 @@ def test_a_table_gives_back_what_was_written(tmp_path):
             assert table.kept(photos) == {}
     assert path.read_bytes().startswith(b"\xef\xbb\xbfphoto,")
     assert len(rows_of(path)) == 2
+    os.utime(path, (time.time() + 10, time.time() + 10))
+    with CountTable(path, ["=a", "b"], "m", "") as table:  # a photo that is gone costs no other
+        gone = {"a.png": tmp_path / "gone.png", **dict([*photos.items()][1:])}
+        assert table.kept(gone).keys() == {"ä\udce4.png"}
 
 
 def test_two_runs_do_not_write_one_table(tmp_path):
