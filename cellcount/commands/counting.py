@@ -1,30 +1,20 @@
-"""The commands that count, and that judge counts."""
+"""The command that counts."""
 
 import argparse
-import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellcount.commands.options import (
-    add_recipe,
-    add_seed,
-    add_strict,
-    add_view,
-    by_hand,
-    obey_strict,
-)
+from cellcount.commands.asked import groups, photos_of
+from cellcount.commands.options import add_engine, add_view
 from cellcount.errors import CellCountError
 from cellcount.labels.formats import WRITTEN
 
 if TYPE_CHECKING:
     from cellcount.counting.count import Count
 
-
 SOME_FAILED = 3  # exit status: some photos are not counted
 _NAMED = 10  # photos that stand out
-_FEW = 3  # files that are no photos
-_BESIDE = (".xml", ".txt", ".csv")  # labels and tables lie beside photos
 _CHARTED = 20  # photos make a series whose chart can be read
 
 
@@ -70,50 +60,14 @@ def add(commands: Any) -> None:
         "--merge", action="append", metavar="NAME=A+B", help="count some classes as one, by a name"
     )
     add_view(count)
+    add_engine(count)
     count.set_defaults(run=_count)
-
-    evaluate = commands.add_parser("evaluate", help="judge a trained model on labelled photos")
-    evaluate.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
-    evaluate.add_argument("folder", type=Path, help="labelled photos it has not learned from")
-    evaluate.add_argument("--out", type=Path, default=Path("out/evaluation"), help="for pictures")
-    add_strict(evaluate)
-    add_view(evaluate)
-    evaluate.set_defaults(run=_evaluate)
-
-    for command in (count, evaluate):
-        command.add_argument(
-            "--engine",
-            default="auto",
-            help="what computes the model: auto, openvino or torch (auto)",
-        )
-
-    calibrate = commands.add_parser(
-        "calibrate", help="fit a trained model's counts to your photos, without training"
-    )
-    calibrate.add_argument("model", type=Path, help="checkpoint, as models/cells.pth")
-    calibrate.add_argument("folder", type=Path, help="labelled photos, three or more")
-    calibrate.add_argument("--out", type=Path, required=True, help="checkpoint to write")
-    add_strict(calibrate)
-    add_view(calibrate)
-    calibrate.set_defaults(run=_calibrate)
-
-    crossval = commands.add_parser(
-        "crossval", help="train several times, judge each on the photos it did not see"
-    )
-    crossval.add_argument("folder", type=Path, help="labelled photos")
-    crossval.add_argument("--folds", type=int, default=4, help="how many trainings (4)")
-    crossval.add_argument("--out", type=Path, default=Path("out/crossval"), help="for pictures")
-    add_recipe(crossval)
-    add_seed(crossval)
-    add_strict(crossval)
-    add_view(crossval)
-    crossval.set_defaults(run=_crossval)
 
 
 def _count(options: argparse.Namespace) -> int:
     from cellcount.photos.reading import photos_in
 
-    files = [one for path in options.photos for one in _photos_of(path, options.recursive)]
+    files = [one for path in options.photos for one in photos_of(path, options.recursive)]
 
     from cellcount.counting.boxes import refuse_several, write_boxes
     from cellcount.counting.counter import Counter
@@ -171,41 +125,6 @@ def _count(options: argparse.Namespace) -> int:
 def _is_workbook(path: Path) -> bool:
     return path.suffix.lower() == ".xlsx"
 
-
-def _photos_of(path: Path, recursive: bool) -> list[Path]:
-    """A photo itself, or those of a folder; what is passed over in the folder is told.
-
-    Raises:
-        CellCountError: the folder holds no photo.
-    """
-    from cellcount.photos.reading import is_photo, list_photos
-
-    if not path.is_dir():
-        return [path]
-    inner = sorted(one for one in path.iterdir() if one.is_dir() and one.name[0] != ".")
-    folders = [path]
-    if recursive:
-        folders = [Path(one) for one, _, _ in os.walk(path)]
-        folders = sorted(one for one in folders if any(map(is_photo, one.iterdir()))) or [path]
-    elif inner:
-        print(f"Folders in {path} are not entered: {_named(inner)}. With --recursive they are.")
-    others = [
-        one
-        for folder in folders
-        for one in sorted(folder.iterdir())
-        if one.is_file() and not is_photo(one) and one.suffix not in _BESIDE and one.name[0] != "."
-    ]
-    if others:
-        print(f"Files in {path} that are no photos, as their names say: {_named(others)}.")
-    return [photo for folder in folders for photo in list_photos(folder)]
-
-
-def _named(paths: Sequence[Path]) -> str:
-    """The number of files or folders, and the names of a few."""
-    few = ", ".join(path.name for path in paths[:_FEW])
-    return f"{len(paths)} ({few}{', ...' if len(paths) > _FEW else ''})"
-
-
 def _tell_series(counts: "Sequence[Count]", chart: Path) -> None:
     """Name the photos that stand out from the others, and draw the chart of a long series."""
     from cellcount.calibration.series import charts, standing_out
@@ -221,79 +140,3 @@ def _tell_series(counts: "Sequence[Count]", chart: Path) -> None:
 
         control_charts(made, [one.photo for one in counts]).savefig(chart)
         print(f"How the photos changed from the first to the last: {chart}.")
-
-
-def groups(
-    classes: Sequence[str], merge: Sequence[str], known: Sequence[str]
-) -> dict[str, list[str]]:
-    """Which of a detector's classes are counted as what.
-
-    Args:
-        classes: names to keep, several in one text parted by commas; none keeps all.
-        merge: texts as "live=Living+Cell".
-        known: the detector's classes. A name of these is not parted, whatever signs are in it.
-
-    Raises:
-        CellCountError: a text is not of that form, or names no class.
-    """
-    made = {name: [name] for name in known}
-    for text in merge:
-        name, equals, parts = (part.strip() for part in text.partition("="))
-        if not name or not equals:
-            raise CellCountError(f'--merge {text} says no name: write it as "live=Living+Cell".')
-        some = _parted(parts, "+", known)
-        if name in made and name not in some:
-            raise CellCountError(f"There is a class {name!r} already: choose another name.")
-        made = {other: own for other, own in made.items() if other not in some} | {name: some}
-    kept = [name for text in classes for name in _parted(text, ",", made)]
-    return {name: made[name] for name in kept} if kept else made
-
-
-def _parted(text: str, sign: str, known: Collection[str]) -> list[str]:
-    names = [text] if text in known else [part.strip() for part in text.split(sign)]
-    for name in names:
-        if name not in known:
-            raise CellCountError(f"There is no class {name!r}: there are {', '.join(known)}.")
-    return names
-
-
-def _calibrate(options: argparse.Namespace) -> None:
-    from cellcount.counting.counter import Counter
-
-    obey_strict(options, options.folder)
-    # With any threshold, a model that has learned nothing about counting can be calibrated too.
-    counter = Counter(options.model, threshold=0.5).calibrate(options.folder, options.out)
-    learned = counter.calibration
-    assert learned is not None
-    if len(learned.labelled) > 1:
-        off = f"{learned.accuracy.share_off:.0f} % off, each counted by what the others taught"
-    else:
-        off = "label two more, and their interval will be narrower"
-    print(f"{options.out} counts photos like these: {off}.")
-
-
-def _evaluate(options: argparse.Namespace) -> None:
-    from cellcount.judging import report
-
-    obey_strict(options, options.folder)
-    report.tell(report.judge(options.model, options.folder, options.out, options.engine))
-    print(f"Table and pictures are in {options.out}.")
-
-
-def _crossval(options: argparse.Namespace) -> None:
-    from cellcount.detector.finetuning import recipe_for
-    from cellcount.judging import crossval, report
-
-    obey_strict(options, options.folder)
-    report.refuse_own_folder(options.folder, options.out)
-    judged = crossval.cross_validate(
-        options.folder,
-        folds=options.folds,
-        recipe=recipe_for(options.folder, **by_hand(options)),
-        minutes=options.minutes,
-        seed=options.seed,
-    )
-    report.write(judged.result, judged.found, judged.thresholds, judged.photos, options.out)
-    report.tell(judged.result)
-    print(f"A training took {judged.seconds / 60:.1f} minutes.")
-    print(f"Table and pictures are in {options.out}.")

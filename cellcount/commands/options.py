@@ -40,6 +40,12 @@ def add_recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument("--steps", type=positive, help="how many photos are shown in all")
 
 
+def add_engine(command: argparse.ArgumentParser) -> None:
+    """``--engine``."""
+    said = "what computes the model: auto, openvino or torch (auto)"
+    command.add_argument("--engine", default="auto", help=said)
+
+
 def add_view(command: argparse.ArgumentParser) -> None:
     """Which picture is taken of photos that have several: ``--channel`` and ``--z``."""
     command.add_argument(

@@ -7,7 +7,7 @@ import pytest
 
 from cellcount.calibration.intervals import Calibration
 from cellcount.commands import main
-from cellcount.commands.counting import groups
+from cellcount.commands.asked import groups
 from cellcount.counting.count import Count, Number
 from cellcount.counting.counter import Counter
 from cellcount.errors import CellCountError
