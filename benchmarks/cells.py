@@ -21,11 +21,11 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.table import markdown, write_between
+from cellcount.counting.any_cell import make
 from cellcount.counting.count import share_of
 from cellcount.counting.counter import Counter
 from cellcount.detector.finetuning import MINUTES, finetune, read_off
 from cellcount.detector.head_start import SHIPPED
-from cellcount.detector.pretraining import pretrain
 from cellcount.judging.evaluation import Evaluation, average_precision
 from cellcount.judging.report import judged
 from cellcount.labels.confirmed import labelled_photos
@@ -93,7 +93,7 @@ def _starts(folder: Path, options: argparse.Namespace) -> list[Path]:
     if not start.is_file():
         options.left_out.mkdir(parents=True, exist_ok=True)
         others = [other for other in options.folders if other != folder]
-        pretrain(start, others, epochs=_EPOCHS, seed=0, start=SHIPPED)
+        make(start, others, epochs=_EPOCHS, seed=0, start=SHIPPED)
     return [start, SHIPPED]
 
 

@@ -54,10 +54,10 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _pretrain(options: argparse.Namespace) -> None:
-    from cellcount.detector.pretraining import pretrain
+    from cellcount.counting.any_cell import make
 
     obey_strict(options, *options.folders)
-    pretrain(
+    make(
         options.out,
         options.folders,
         epochs=options.epochs,

@@ -16,14 +16,16 @@ from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.usual import Usual, figures_of
 from cellcount.counting import engines
+from cellcount.counting.cell_size import at_cell_size
 from cellcount.counting.count import Count, share_of
 from cellcount.counting.detections import Detections
-from cellcount.counting.looking import Looking, Seen
+from cellcount.counting.looking import Looking, Seen, Way
 from cellcount.counting.recalibration import recalibrate
 from cellcount.counting.table import CountTable, names_of
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
 from cellcount.files import digest
+from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.reading import PhotoError, photos_in
 from cellcount.photos.view import View
 
@@ -38,7 +40,8 @@ class Counter:
     a whole, is looked at both ways, and counted the way in which its cells are as large as those
     were; ``tile`` says how large the squares are to be instead. They should look like photos that
     the detector has learned from, with cells as large beside them: for a stitched slide that is the
-    side of one field, and four times the longest cell at least.
+    side of one field, and four times the longest cell at least. A detector of any cell looks until
+    cells are as large as it knows them best (:mod:`cellcount.counting.cell_size`).
 
     Of a photo that is unlike those learned from the count says why, and gives no interval
     (:mod:`cellcount.calibration.usual`).
@@ -98,7 +101,9 @@ class Counter:
         }
         self.usual = Usual.from_meta(meta["usual"]) if "usual" in meta else None
         self.view = view or View.learned(meta)
-        self._looking = Looking(self._engine, self.tile, scale, um_per_px, self.view)
+        self._looking = Looking(
+            self._engine, self.tile, scale, um_per_px, self.view, meta.get("cell_side")
+        )
         self._looking.engine_for(None, self.usual)
         self._groups: Mapping[str, Sequence[str]] | None = None
 
@@ -146,8 +151,9 @@ class Counter:
             CellCountError: no cell is labelled, or the detector does not see them.
         """
         with self.view.chosen_for_all():
+            photos = labelled_photos(folder, tell=True)
             recalibrate(
-                self._checkpoint, folder, out, find=self.find, classes=self.classes, tile=self.tile
+                self._checkpoint, photos, out, find=self.find, classes=self.classes, tile=self.tile
             )
         return Counter(out, engine=self.engine)
 
@@ -282,8 +288,7 @@ class Counter:
         """What the way of looking finds that suits the photo best, and what is unusual about it."""
         known, weigh = self.usual, self.calibration
         ways: list[tuple[bool, float, int, int | None, _Unlike, Detections]] = []
-        for way in seen.ways:
-            found = way.engine.find(way.prepared, threshold)
+        for way, found in self._looks(seen, threshold):
             if known is None:
                 return found, way.tile, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
@@ -297,6 +302,19 @@ class Counter:
                 break
         *_, tile, unlike, found = min(ways)
         return found, tile, unlike
+
+    def _looks(self, seen: Seen, threshold: float) -> Iterator[tuple[Way, Detections]]:
+        """The ways of looking at a photo, and what is found in each."""
+
+        def find(way: Way) -> Detections:
+            return way.engine.find(way.prepared, threshold)
+
+        wanted = self._looking.cell_side
+        if wanted and seen.ways[0].tile is None:
+            way, found = at_cell_size(seen, wanted, find)
+            yield way._replace(side=max(seen.size)), found  # as large as cells are in the photo
+        else:
+            yield from ((way, find(way)) for way in seen.ways)
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:

@@ -5,7 +5,7 @@ a pixel tell by how much; else a person may say so (``scale``). Tiles are then a
 cells at the size learned, and a photo smaller than that is not enlarged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,11 +40,15 @@ class Way(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A photo of (width, height) pixels, so many micrometres each, and the ways to look at it."""
+    """A photo of (width, height) pixels, so many micrometres each, and the ways to look at it.
+
+    ``at`` looks at it in tiles of so many pixels a side, larger than the photo or not.
+    """
 
     size: tuple[int, int]
     um_per_px: float | None
     ways: list[Way]
+    at: Callable[[int], Way]
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Looking:
 
     ``tile`` is what the detector was trained with. ``scale`` is how large cells lie in the photos
     beside those learned from; ``um_per_px`` takes the place of what files say, and ``view`` is
-    which channel and slice is read.
+    which channel and slice is read. ``cell_side`` is how many pixels a side of what it is shown a
+    detector of any cell wants cells to have.
     """
 
     engine: Engine
@@ -61,6 +66,7 @@ class Looking:
     scale: float | None = None
     um_per_px: float | None = None
     view: View = field(default_factory=View.chosen)
+    cell_side: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a scale that cannot be."""
@@ -94,7 +100,13 @@ class Looking:
         if um is None and not isinstance(photo, np.ndarray):
             um = pixel_size(photo)
         height, width = pixels.shape[:2]
-        return Seen((width, height), um, [*self._ways(pixels, tile, usual, um)])
+        ways = [*self._ways(pixels, tile, usual, um)]
+
+        def at(side: int) -> Way:
+            engine = self._on_tiles(side, True)
+            return Way(engine, engine.prepare(pixels), side, side, ways[0].look)
+
+        return Seen((width, height), um, ways, at)
 
     def _ways(
         self, pixels: NDArray[np.uint8], tile: int | None, usual: Usual | None, um: float | None
@@ -105,7 +117,7 @@ class Looking:
         side = longest if cut is None else cut if alike else min(longest, cut)
         told = {} if usual is None else look(pixels, cut)
         yield Way(engine, engine.prepare(pixels), side, cut, told)
-        if usual is None or cut is not None or np.ptp(engine.img_size):
+        if usual is None or cut is not None or self.cell_side or np.ptp(engine.img_size):
             return
         learned = max(SMALLEST, round(usual.view))
         if longest >= _LARGE * learned:

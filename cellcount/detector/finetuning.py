@@ -217,8 +217,8 @@ def folds_of(photos: int, seed: int, folds: int = FOLDS) -> list[list[int]]:
     return [sorted(order[first::folds].tolist()) for first in range(min(folds, len(order)))]
 
 
-def save(trained: Trained, out: str | Path) -> None:
-    """Write a checkpoint, with what it takes to count with it."""
+def save(trained: Trained, out: str | Path, **more: Any) -> None:
+    """Write a checkpoint, with what it takes to count with it, and ``more`` that its meta says."""
     from icevision.models.checkpoint import save_icevision_checkpoint
 
     save_icevision_checkpoint(
@@ -228,7 +228,7 @@ def save(trained: Trained, out: str | Path) -> None:
         classes=trained.class_map.get_classes(),
         img_size=trained.recipe.size,
         filename=str(out),
-        meta=trained.meta,
+        meta=trained.meta | more,
     )
 
 

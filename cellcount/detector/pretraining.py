@@ -4,24 +4,27 @@ What a cell is, whatever its kind, is learned from all of them, so that a detect
 few photos of yet another look has little left to learn.
 """
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.matching import match
-from cellcount.calibration.usual import learn_usual
+import numpy as np
+
 from cellcount.detector.bridging import apply_bridge
 from cellcount.detector.finetuning import Trained, save
 from cellcount.detector.head_start import warm_start
 from cellcount.detector.recipe import Recipe
-from cellcount.detector.training import predict, seed_everything, transforms, vfnet
+from cellcount.detector.training import seed_everything, transforms, vfnet
 from cellcount.detector.views import records
 from cellcount.errors import CellCountError
 from cellcount.labels.confirmed import labelled_photos
 
-_SIZE = 384
-_SIZES = (256, 320, 384, 512, 704)  # to which photos are brought, for cells of many sizes
+_SIZE = 384  # of the frame in which photos are counted
+_PIECE = 320  # pixels a side of what a step shows
+_CELL_SIDE = 50  # pixels a side at which it finds cells of all looks best
+_LEAST_SIDE, _MOST_SIDE = 18, 90  # between which it is shown them: a first look comes before that
+_LEAST, _MOST = 160, 1280  # pixels to which the longest side of a photo is brought
 _TENTH = 10  # of the photos of each folder, one in so many is left for the calibration
 _EVEN = 0.6  # 1 would show all folders equally often, 0 all photos
 _GREY = [124, 116, 104]
@@ -34,11 +37,10 @@ def pretrain(
     epochs: int,
     seed: int,
     start: str | Path | None = None,
-) -> None:
+) -> list[Path]:
     """Train on the photos of all folders, their classes made one, and save ``out``.
 
-    The meta of the checkpoint holds a threshold, a calibration and what photos are like, learned
-    from photos of every folder that were set aside.
+    Returns photos of every folder that were set aside, for what it takes to count.
 
     Args:
         out: checkpoint to write.
@@ -72,7 +74,7 @@ def pretrain(
     if start is not None:
         warm_start(model, start)
     family = ice.models.mmdet.vfnet
-    recipe = Recipe(size=_SIZE, crop=_SIZE, why="cells of many looks")
+    recipe = Recipe(size=_SIZE, crop=_PIECE, why="cells of many looks")
     dls = [
         family.train_dl(ice.Dataset(shown, _varied()), batch_size=2, shuffle=True),
         family.valid_dl(ice.Dataset(held_out, transforms(recipe)[1]), batch_size=1, shuffle=False),
@@ -80,11 +82,8 @@ def pretrain(
     learn = family.fastai.learner(dls=dls, model=model)
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(2e-4, 2e-3), pct_start=0.1)
-    found = predict(model, held_out, recipe)
-    calibration = Calibration.learn([match(one) for one in found])
-    set_aside = [one for some in photos for one in some[::_TENTH]]
-    usual = learn_usual(set_aside, found, calibration, None)
-    save(Trained(model, calibration, class_map, recipe, {}, usual), out)
+    save(Trained(model, None, class_map, recipe, {}, None), out, cell_side=_CELL_SIDE)
+    return [one for some in photos for one in some[::_TENTH]]
 
 
 def _as_cells(photos: Sequence[Path], class_map: Any) -> list[Any]:
@@ -101,6 +100,23 @@ def _varied() -> Any:
     from icevision import tfms
 
     kinds = tfms.A
+
+    class CellsOfASize(kinds.LongestMaxSize):  # type: ignore[misc, name-defined]
+        """Brings a photo to a size, drawn anew each time, from its cells."""
+
+        targets_as_params = ("image", "bboxes")
+
+        def get_params(self) -> dict[str, Any]:
+            return {}
+
+        def get_params_dependent_on_targets(self, params: dict[str, Any]) -> dict[str, int]:
+            boxes = np.array([box[:4] for box in params["bboxes"]]).reshape(-1, 4)
+            height, width = params["image"].shape[:2]
+            sides = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) * width * height)
+            side = _LEAST_SIDE * (_MOST_SIDE / _LEAST_SIDE) ** random.random()
+            times = side / np.median(sides) if len(sides) else 1.0
+            return {"max_size": int(np.clip(max(width, height) * times, _LEAST, _MOST))}
+
     move = kinds.ShiftScaleRotate(
         rotate_limit=180,
         rotate_method="ellipse",
@@ -114,9 +130,9 @@ def _varied() -> Any:
         [
             kinds.RandomRotate90(),
             kinds.HorizontalFlip(),
-            kinds.OneOf([kinds.LongestMaxSize(size) for size in _SIZES], p=1),
-            kinds.PadIfNeeded(_SIZE, _SIZE, border_mode=0, value=_GREY),
-            kinds.RandomCrop(_SIZE, _SIZE),
+            CellsOfASize(p=1),
+            kinds.PadIfNeeded(_PIECE, _PIECE, border_mode=0, value=_GREY),
+            kinds.RandomCrop(_PIECE, _PIECE),
             move,
             kinds.RandomGamma((60, 160), p=0.4),
             colours,

@@ -18,7 +18,15 @@ from cellcount.counting.decoding import Recipe
 # IceVision hands mmdet's models BGR images, normalised by ImageNet's mean and deviation.
 _MEAN = (0.406, 0.456, 0.485)
 _DEVIATION = (0.225, 0.224, 0.229)
-_COUNTING = ("threshold", "calibration", "by_class", "usual", "tile", "view")  # parts of the meta
+_COUNTING = (  # parts of the meta
+    "threshold",
+    "calibration",
+    "by_class",
+    "usual",
+    "tile",
+    "view",
+    "cell_side",
+)
 
 
 class DenseNetwork(nn.Module):

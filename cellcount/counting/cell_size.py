@@ -1,0 +1,45 @@
+"""The size at which a detector of any cell is shown a photo.
+
+It has learned from photos of many looks, and nobody says how large the cells of a new one are. So
+it sees the photo as a whole, and how large what it finds is, and looks again from nearer or farther
+until cells are as large as those that it knows best.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cellcount.counting.detections import Detections
+from cellcount.counting.looking import Seen, Way
+
+_SURE = 0.35  # score of boxes whose size is believed
+_NEAR, _FAR = 384 / 1024, 384 / 192  # of the photo's longest side that fill the frame
+_LOOKS = 3
+_CLOSE = 1.2  # times as large as wanted, or as small: near enough
+
+
+def at_cell_size(
+    seen: Seen, cell_side: float, find: Callable[[Way], Detections]
+) -> tuple[Way, Detections]:
+    """The way of looking at a photo at which its cells have the size wanted, and what is found.
+
+    Args:
+        seen: the photo.
+        cell_side: how many pixels a side of what the detector is shown its cells shall have.
+        find: what the detector finds in a way of looking.
+    """
+    way = seen.ways[0]
+    found = find(way)
+    longest = max(seen.size)
+    for _ in range(_LOOKS - 1):
+        sure = found.boxes[found.scores >= _SURE]
+        if not len(sure):
+            break
+        across = np.median(np.sqrt((sure[:, 2:] - sure[:, :2]).prod(axis=1)))
+        frame = max(np.atleast_1d(way.engine.img_size))
+        side = np.clip(across * frame / cell_side, _NEAR * longest, _FAR * longest)
+        if max(side / way.side, way.side / side) < _CLOSE:
+            break
+        way = seen.at(round(side))
+        found = find(way)
+    return way, found

@@ -1,0 +1,76 @@
+"""A detector of any cell looks at a photo until its cells are as large as it wants them."""
+
+import numpy as np
+import pytest
+
+from cellcount.counting.cell_size import at_cell_size
+from cellcount.counting.counter import Counter
+from cellcount.counting.detections import Detections
+from cellcount.counting.looking import Looking
+from cellcount.detector.head_start import SHIPPED
+from cellcount.render import render_folder
+
+
+class Frame:
+    """An engine that sees cells of a size in photos, whatever it is shown of them."""
+
+    name, classes, img_size = "fake", ["cell"], 400
+
+    def __init__(self, across):
+        self.across = across
+
+    def prepare(self, photo):
+        return photo
+
+    def find(self, prepared, threshold):
+        boxes = np.array([[10.0, 10, 10 + self.across, 10 + self.across]] * 3)
+        scores = np.array([0.9, 0.5, 0.1])[: 3 if self.across else 0]
+        return Detections(boxes[: len(scores)], scores, np.zeros(len(scores), int))
+
+
+@pytest.mark.parametrize(
+    ("across", "side"),
+    [
+        (100, 800),  # 50 of 400 pixels, as wanted, are 100 of 800: as it is
+        (90, 800),  # nearly so
+        (62, 496),
+        (10, 300),  # from no nearer than that
+        (180, 1440),
+        (400, 1600),  # from no farther
+        (0, 800),  # nothing is found
+    ],
+)
+def test_cells_come_to_the_size_that_is_wanted(across, side):
+    fake = Frame(across)
+    fake.meta = {}
+    photo = np.zeros((600, 800, 3), np.uint8)
+    seen = Looking(fake, None, cell_side=50).see(photo, None, None)
+    looks = []
+
+    def find(way):
+        looks.append(way.side)
+        return fake.find(way.prepared, 0.05)
+
+    way, _ = at_cell_size(seen, 50, find)
+    assert way.side == pytest.approx(side, abs=1)
+    assert len(looks) <= 2  # what does not depend on the look needs no third
+
+
+def test_small_cells_are_found_by_a_detector_of_any_cell(icevision, tmp_path):
+    """The needles' head start sees needles drawn small only if it may look from nearer."""
+    import torch
+
+    render_folder(tmp_path, photos=1, seed=5, size=900, cells=(20, 20))
+    photo = min(tmp_path.glob("*.jpg"))
+    stored = torch.load(SHIPPED, weights_only=True)
+    stored["meta"]["img_size"] = 256
+    whole = tmp_path / "whole.pth"
+    torch.save(stored, whole)
+    stored["meta"]["cell_side"] = 40
+    nearer = tmp_path / "nearer.pth"
+    torch.save(stored, nearer)
+    far = Counter(whole, threshold=0.3, engine="torch").count(photo)
+    near = Counter(nearer, threshold=0.3, engine="torch").count(photo)
+    assert far.tile is None and near.tile is not None and near.tile < 900
+    assert abs(near.n - 20) < abs(far.n - 20)
+    assert Counter(nearer, threshold=0.3, engine="torch").count(photo, tile=900).tile == 900
