@@ -33,14 +33,25 @@ def kind_of(key: TiffPage) -> str:
 
 def page_of(path: Path, series: TiffPageSeries, number: int) -> NDArray[Any]:
     """A page of a series as it is stored, its axes those of the keyframe."""
+    mapped = mapped_page(path, series, number)
+    return whole_page(path, series, number).asarray() if mapped is None else mapped
+
+
+def mapped_page(path: Path, series: TiffPageSeries, number: int) -> NDArray[Any] | None:
+    """A page that the file holds as it is, of which only what is looked at is read; else None."""
     key = series.keyframe
+    stored = series.dtype.newbyteorder(key.parent.byteorder)
     if series.dataoffset is not None:  # the pages of a large ImageJ stack have no directory
         if series.dataoffset + series.nbytes > key.parent.filehandle.size:
             raise PhotoError(path, CUT, COPY_AGAIN)
-        stored = series.dtype.newbyteorder(key.parent.byteorder)
         start = series.dataoffset + number * prod(key.shape) * stored.itemsize
-        return np.memmap(path, stored, "r", start, key.shape)
-    return whole_page(path, series, number).asarray()
+    elif key.is_memmappable:
+        start = whole_page(path, series, number).dataoffsets[0]
+        if start + key.nbytes > key.parent.filehandle.size:
+            raise PhotoError(path, CUT, COPY_AGAIN)
+    else:
+        return None
+    return np.memmap(path, stored, "r", start, key.shape)
 
 
 def whole_page(path: Path, series: TiffPageSeries, number: int) -> TiffPage | TiffFrame:
