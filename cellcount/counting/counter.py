@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.usual import Usual, figures_of
+from cellcount.calibration.usual import Usual
 from cellcount.counting import engines
 from cellcount.counting.count import Count, share_of
 from cellcount.counting.detections import Detections
@@ -287,7 +287,7 @@ class Counter:
             if known is None:
                 return found, way.tile, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
-            figures = way.look | figures_of(found.boxes, sure, seen.size, way.side)
+            figures = way.figures(found.boxes, sure)
             if weigh is None:
                 figures["doubt"] = np.nan
             why = known.unusual(figures)
