@@ -1,4 +1,4 @@
-"""A slide to count on, larger than memory likes: the bundled photos side by side, again and again."""
+"""Slides to count on, larger than memory: the bundled photos side by side, again and again."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -8,9 +8,7 @@ _Of = TypeVar("_Of")
 _Read = TypeVar("_Read")
 
 
-def read_ahead(
-    several: Sequence[_Of], read: Callable[[_Of], _Read]
-) -> Iterator[tuple[_Of, _Read]]:
+def read_ahead(several: Sequence[_Of], read: Callable[[_Of], _Read]) -> Iterator[tuple[_Of, _Read]]:
     """Each of several with what was read of it, while the next one, and no more, is being read."""
     with ThreadPoolExecutor(1) as pool:
         following = [pool.submit(read, one) for one in several[:1]]

@@ -1,4 +1,4 @@
-"""Where the cells of a slide lie: a thumbnail, and beside it how many there are on how much of it."""
+"""Where the cells of a slide lie: a thumbnail, and beside it a map of their density."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

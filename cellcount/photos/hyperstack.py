@@ -40,6 +40,7 @@ class Hyperstack:
     um_per_px: float | None = None
     unsaid: bool = False  # pages may be slices or channels as well
     smaller: Sequence["Hyperstack"] = ()
+    in_parts: bool = False  # a rectangle is read without the rest
 
     @property
     def is_large(self) -> bool:
@@ -140,4 +141,13 @@ def of_frames(
         um_per_px,
         unsaid,
         smaller,
+        part is not None,
     )
+
+
+def paste(made: NDArray[Any], part: NDArray[Any], top: int, left: int) -> None:
+    """Put into a picture what lies in it of a part at a place that may be outside."""
+    below, right = top + part.shape[0], left + part.shape[1]
+    made[max(top, 0) : below, max(left, 0) : right] = part[
+        max(-top, 0) : len(made) - top, max(-left, 0) : made.shape[1] - left
+    ]

@@ -33,8 +33,8 @@ class LargePhotoError(PhotoError):
 
     def __init__(self, file: Path) -> None:
         """Take the file."""
-        problem = f"The photo has more than {MAX_MEGAPIXELS} megapixels: it is counted, no more."
-        super().__init__(file, problem, "Cut the parts that you want out of it.")
+        problem = f"The photo has more than {MAX_MEGAPIXELS} megapixels, so it is only counted."
+        super().__init__(file, problem, "For all else cut fields out of it.")
 
 
 def is_large(width: int, height: int) -> bool:
@@ -69,7 +69,9 @@ def check_number(path: Path, pictures: int) -> None:
 def too_large(path: Path) -> PhotoError:
     """The error of a photo beyond the limit."""
     problem = f"The photo has more than {MAX_MEGAPIXELS} megapixels, or claims so."
-    return PhotoError(path, problem, "Save it as a tiled TIFF, of which any size is counted, or shrink it first.")
+    return PhotoError(
+        path, problem, "Save it as a tiled TIFF, of which any size is counted, or shrink it first."
+    )
 
 
 def explained(path: Path, error: Exception) -> PhotoError:

@@ -25,8 +25,8 @@ from cellcount.photos.view import COLOURS, View, inside
 
 __all__ = [
     "MAX_MEGAPIXELS",
-    "LargePhotoError",
     "PHOTO_SUFFIXES",
+    "LargePhotoError",
     "PhotoError",
     "is_photo",
     "list_photos",

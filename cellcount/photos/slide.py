@@ -26,7 +26,7 @@ _BLOCK = 64  # pixels of a thumbnail that are made at once
 
 @dataclass(frozen=True)
 class Slide:
-    """Looks like an array (height, width, 3), uint8, RGB, of which ``slide[rows, columns]`` is read.
+    """Like an array (height, width, 3), uint8, RGB, of which ``slide[rows, columns]`` is read.
 
     Rows and columns are slices with both ends. ``smaller`` are the copies that the file holds.
     """
@@ -102,7 +102,7 @@ def _stretched(start: int, length: int, times: float) -> slice:
 
 
 class _Sampled:
-    """Reads squares from all over a picture, side by side as one; all of a picture that is small."""
+    """Reads squares from all over a picture, side by side as one; all of a small picture."""
 
     def __init__(self, stack: Hyperstack) -> None:
         self._plane = stack.plane

@@ -23,7 +23,6 @@ from cellcount.photos.photo_error import (
 )
 from cellcount.photos.pictures import read_page
 from cellcount.photos.tiff_metadata import Described, described
-from cellcount.photos.tiff_parts import Parts, in_parts
 from cellcount.photos.tiff_pages import (
     CUT,
     SIDEWAYS,
@@ -36,6 +35,7 @@ from cellcount.photos.tiff_pages import (
     turned,
     whole_page,
 )
+from cellcount.photos.tiff_parts import Parts, in_parts
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MOST_BYTES = 1_600_000_000  # of a page, which is decoded as a whole

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffPage, TiffPageSeries
 
-from cellcount.photos.hyperstack import Window
+from cellcount.photos.hyperstack import Window, paste
 from cellcount.photos.photo_error import COPY_AGAIN, PhotoError
 from cellcount.photos.tiff_pages import CUT, INVERTED, kind_of, mapped_page, start_of, whole_page
 
@@ -71,7 +71,7 @@ class Parts:
         for plane, row, column in touched:
             segment = self._segment(number, (plane * down + row) * across + column)
             if segment is not None:
-                _paste(made[plane], segment, row * high - rows.start, column * wide - columns.start)
+                paste(made[plane], segment, row * high - rows.start, column * wide - columns.start)
         of_one = high * wide * samples * key.dtype.itemsize
         while len(self._kept) > max(len(touched), _MOST_BYTES // of_one):
             self._kept.popitem(last=False)
@@ -93,11 +93,3 @@ class Parts:
         decoded, _, _ = key.decode(data, index, **tables)
         self._kept[number, index] = None if decoded is None else decoded[0]
         return self._kept[number, index]
-
-
-def _paste(made: NDArray[Any], segment: NDArray[Any], top: int, left: int) -> None:
-    """Put into ``made`` what lies in it of a segment at a place that may be outside."""
-    below, right = top + segment.shape[0], left + segment.shape[1]
-    made[max(top, 0) : below, max(left, 0) : right] = segment[
-        max(-top, 0) : len(made) - top, max(-left, 0) : made.shape[1] - left
-    ]
