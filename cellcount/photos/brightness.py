@@ -1,8 +1,6 @@
 """Numbers of any kind, as sensors and programs store them, as the 8 bits of a photo."""
 
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from math import ceil, floor, sqrt
 from typing import Any
 
@@ -10,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_BAND = 64  # rows at once, which stay in the processor's cache
-_LARGE = 1_000_000  # numbers, for which a second thread is worth its start
+_BAND = 32  # rows at once, which stay in the processor's cache
 
 Scale = Callable[[NDArray[Any]], NDArray[np.uint8]]
 
@@ -34,33 +31,21 @@ def eight_bits(values: NDArray[Any], scale: Scale | None = None) -> NDArray[np.u
     if values.dtype == np.uint8:
         return values
     made = np.empty(values.shape, np.uint8)
-    by_bands(values, scale, made.__setitem__)
+    for rows, band in bands(values, scale):
+        made[rows] = band
     return made
 
 
-def by_bands(
-    values: NDArray[Any],
-    scale: Scale | None,
-    take: Callable[[slice, NDArray[np.uint8]], object],
-) -> None:
-    """Give what :func:`eight_bits` makes to ``take``, with the rows where it belongs.
-
-    It comes a band of rows at a time, which stays in the processor's cache, and from two threads.
-    """
+def bands(
+    values: NDArray[Any], scale: Scale | None = None
+) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+    """What :func:`eight_bits` makes, a band of rows at a time, which stays in the cache."""
     scale = scale or scale_of(values)
-
-    def one(top: int) -> None:
+    for top in range(0, len(values), _BAND):
         rows = slice(top, top + _BAND)
         with np.errstate(all="ignore"):  # what is no number is black
-            take(rows, scale(values[rows]))
-
-    tops = range(0, len(values), _BAND)
-    if values.size < _LARGE:
-        for top in tops:
-            one(top)
-        return
-    with ThreadPoolExecutor(2) as pool:
-        deque(pool.map(one, tops), maxlen=0)
+            band = scale(values[rows])
+        yield rows, band
 
 
 def scale_of(values: NDArray[Any]) -> Scale:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cellcount.photos.brightness import Scale, by_bands, eight_bits
+from cellcount.photos.brightness import Scale, bands, eight_bits
 
 _BLOCK = 8  # pixels a side: a JPEG smears colours over blocks, but keeps their mean
 _TOLERANCE = 3  # of 255
@@ -23,11 +23,8 @@ def rgb(values: NDArray[Any], scale: Scale | None = None) -> NDArray[np.uint8]:
     """
     if values.ndim == 2:
         pixels = np.empty((*values.shape, 3), np.uint8)
-
-        def spread(rows: slice, grey: NDArray[np.uint8]) -> None:
-            cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB, dst=pixels[rows])
-
-        by_bands(values, scale, spread)
+        for rows, band in bands(values, scale):
+            cv2.cvtColor(band, cv2.COLOR_GRAY2RGB, dst=pixels[rows])
         return pixels
     colours = eight_bits(values[..., :3], scale)
     if values.shape[2] == 3:
