@@ -110,10 +110,10 @@ class Looking:
     ) -> Way:
         """The way to look at a photo that is too large for memory."""
         side, _ = self._cut(tile, usual, um)
-        if side is None and (usual is None or np.ptp(self.engine.img_size)):
-            problem = "It is counted in squares, and this model does not say how large they may be."
-            raise PhotoError(photo, problem, "Give the side of a field in pixels: --tile 1024.")
         if side is None:
+            if usual is None or np.ptp(self.engine.img_size):
+                problem = "It is counted in squares, and this model does not say how large ones."
+                raise PhotoError(photo, problem, "Give the side of a field in pixels: --tile 1024.")
             side = max(SMALLEST, round(usual.view))
         engine = SlideEngine(self.engine, side, self.view)
         return Way(engine, photo, side, partial(engine.figures, photo))

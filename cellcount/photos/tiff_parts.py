@@ -72,7 +72,7 @@ class Parts:
             segment = self._segment(number, (plane * down + row) * across + column)
             if segment is not None:
                 paste(made[plane], segment, row * high - rows.start, column * wide - columns.start)
-        of_one = high * wide * samples * key.dtype.itemsize
+        of_one = high * wide * samples * made.dtype.itemsize
         while len(self._kept) > max(len(touched), _MOST_BYTES // of_one):
             self._kept.popitem(last=False)
         return made[..., 0] if planar else made[0] if key.axes == "YXS" else made[0, ..., 0]

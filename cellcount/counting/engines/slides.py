@@ -1,7 +1,7 @@
 """Any engine on photos that are too large for memory: their tiles are read from the file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +40,9 @@ class SlideEngine:
         self.img_size = engine.img_size
         self._engine, self._side, self._view = engine, side, view
 
-    def prepare(self, photo: Path) -> Path:
-        """The slide's file, which is open only while it is looked at."""
-        return photo
+    def prepare(self, photo: Any) -> Path:
+        """The slide's file, as it is given, which is open only while it is looked at."""
+        return Path(photo)
 
     def find(self, prepared: Path, threshold: float) -> Detections:
         """The boxes with a score above the threshold, in pixels of the slide."""
