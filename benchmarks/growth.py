@@ -95,7 +95,7 @@ def _slides(effort: Effort, folder: Path) -> Growth:
         "bundled photos side by side in a pyramidal OME-TIFF, read in parts, in tiles of 1024 px; "
         "the first is a JPEG, read as a whole",
         Worker(prepare_slides, tile=1024),
-        {side**2 / 1e6: [str(photo)] for side, photo in photos.items()},
+        {round(side**2 / 1e6, 1): [str(photo)] for side, photo in photos.items()},
         1,
     )
 
