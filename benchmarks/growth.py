@@ -14,6 +14,7 @@ from benchmarks.counting import CHECKPOINT, export
 from benchmarks.effort import Effort
 from benchmarks.interleave import NotMeasuredError, Worker, interleave, ready
 from benchmarks.photos import BUNDLED, mosaic, true_count
+from benchmarks.slides import slide
 from benchmarks.table import Growth
 
 _SIDE = 2800  # pixels of the photos whose cells grow in number
@@ -30,6 +31,7 @@ def measure(effort: Effort) -> list[Growth]:
             _boxes(effort),
             _megapixels(effort, Path(folder)),
             _tiles(effort, Path(folder)),
+            _slides(effort, Path(folder)),
             _photos(effort),
         ]
 
@@ -83,6 +85,21 @@ def _tiles(effort: Effort, folder: Path) -> Growth:
     )
 
 
+def _slides(effort: Effort, folder: Path) -> Growth:
+    sides = (1024, 3000) if effort.quick else (2048, 15_000)
+    sides += (40_000,) if effort.full else ()
+    photos = {side: mosaic(folder / "photo.jpg", side, side // 1024) for side in sides[:1]}
+    photos |= {side: slide(folder / f"{side}.ome.tif", side) for side in sides[1:]}
+    return _grow(
+        "megapixels of a slide",
+        "bundled photos side by side in a pyramidal OME-TIFF, read in parts, in tiles of 1024 px; "
+        "the first is a JPEG, read as a whole",
+        Worker(prepare_slides, tile=1024),
+        {round(side**2 / 1e6, 1): [str(photo)] for side, photo in photos.items()},
+        1,
+    )
+
+
 def _photos(effort: Effort) -> Growth:
     numbers = (1, 4) if effort.quick else (1, 10, 100, 1000) if effort.full else (1, 10, 100)
     return _grow(
@@ -126,6 +143,14 @@ def prepare_counting(**chosen: int) -> Callable[[str], str]:
 
     counter = Counter(CHECKPOINT)
     return lambda photo: str(counter.count(photo, **chosen))
+
+
+def prepare_slides(**chosen: int) -> Callable[[str], str]:
+    """Counts one photo as :func:`prepare_counting`, in parts from five megapixels on."""
+    from cellcount.photos import photo_error
+
+    photo_error.MAX_MEGAPIXELS = 5
+    return prepare_counting(**chosen)
 
 
 def prepare_table() -> Callable[[int], int]:

@@ -109,6 +109,10 @@ def _count(options: argparse.Namespace) -> int:
     for name in counts[0].by_class if counts else ():
         print(f"{name}, of the cells counted: {counter.share(name, counts)}")
     _tell_series(counts, table.with_name(f"{table.stem}-series.png"))
+    from cellcount.judging.density import write_density_maps
+
+    for picture in write_density_maps(counts, names_of(photos), table, counter.view):
+        print(f"Where the cells of a large photo lie: {picture}.")
     failed = len({*photos}) - len(counts)
     if failed:
         print(f"{failed} of {len({*photos})} photos could not be counted: the table says why.")

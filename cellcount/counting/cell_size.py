@@ -24,22 +24,22 @@ def at_cell_size(
     """The way of looking at a photo at which its cells have the size wanted, and what is found.
 
     Args:
-        seen: the photo.
+        seen: the photo, which can be looked ``at`` in other sizes.
         cell_side: how many pixels a side of what the detector is shown its cells shall have.
         find: what the detector finds in a way of looking.
     """
-    way = seen.ways[0]
+    way, side = seen.ways[0], float(seen.longest)
     found = find(way)
-    longest = max(seen.size)
     for _ in range(_LOOKS - 1):
         sure = found.boxes[found.scores >= _SURE]
-        if not len(sure):
+        if seen.at is None or not len(sure):
             break
         across = np.median(np.sqrt((sure[:, 2:] - sure[:, :2]).prod(axis=1)))
         frame = max(np.atleast_1d(way.engine.img_size))
-        side = np.clip(across * frame / cell_side, _NEAR * longest, _FAR * longest)
-        if max(side / way.side, way.side / side) < _CLOSE:
+        wanted = np.clip(across * frame / cell_side, _NEAR * seen.longest, _FAR * seen.longest)
+        if max(wanted / side, side / wanted) < _CLOSE:
             break
+        side = float(wanted)
         way = seen.at(round(side))
         found = find(way)
     return way, found

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.usual import Usual, figures_of
+from cellcount.calibration.usual import Usual
 from cellcount.counting import engines
 from cellcount.counting.cell_size import at_cell_size
 from cellcount.counting.count import Count, share_of
@@ -292,7 +292,7 @@ class Counter:
             if known is None:
                 return found, way.tile, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
-            figures = way.look | figures_of(found.boxes, sure, seen.size, way.side)
+            figures = way.figures(found.boxes, sure)
             if weigh is None:
                 figures["doubt"] = np.nan
             why = known.unusual(figures)
@@ -310,9 +310,8 @@ class Counter:
             return way.engine.find(way.prepared, threshold)
 
         wanted = self._looking.cell_side
-        if wanted and seen.ways[0].tile is None:
-            way, found = at_cell_size(seen, wanted, find)
-            yield way._replace(side=max(seen.size)), found  # as large as cells are in the photo
+        if wanted and seen.at:
+            yield at_cell_size(seen, wanted, find)
         else:
             yield from ((way, find(way)) for way in seen.ways)
 

@@ -7,18 +7,25 @@ cells at the size learned, and a photo smaller than that is not enlarged.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcount.calibration.usual import Usual
+from cellcount.calibration.usual import Usual, figures_of
 from cellcount.counting.engines import Engine
+from cellcount.counting.engines.slides import SlideEngine
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.errors import CellCountError
 from cellcount.photos.look import look
-from cellcount.photos.reading import pixel_size, pixels_of
+from cellcount.photos.reading import (
+    LargePhotoError,
+    PhotoError,
+    pixel_size,
+    read_with_pixel_size,
+)
 from cellcount.photos.tiles import SMALLEST
 from cellcount.photos.view import View
 
@@ -29,26 +36,27 @@ _SAME = 1.1  # times as many micrometres a pixel: the same objective
 class Way(NamedTuple):
     """A way of looking at a photo: as a whole, or in tiles of so many pixels a side.
 
-    ``side`` is how many pixels of the photo fill the frame that the engine is shown.
+    ``figures`` tells what is usual or not about the photo, from boxes (n, 4) in its pixels and how
+    likely each is a cell (n,).
     """
 
     engine: Engine
     prepared: Any
-    side: int
     tile: int | None
-    look: dict[str, float]
+    figures: Callable[[NDArray[np.floating], NDArray[np.floating]], dict[str, float]]
 
 
 class Seen(NamedTuple):
-    """A photo of (width, height) pixels, so many micrometres each, and the ways to look at it.
+    """A photo with the micrometres of its pixels, and the ways to look at it.
 
-    ``at`` looks at it in tiles of so many pixels a side, larger than the photo or not.
+    ``at``, if cells are to be brought to a size, looks at it in tiles of so many pixels a side,
+    larger than the photo or not; ``longest`` is the photo's longest side.
     """
 
-    size: tuple[int, int]
     um_per_px: float | None
     ways: list[Way]
-    at: Callable[[int], Way]
+    longest: int = 0
+    at: Callable[[int], Way] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,34 +103,59 @@ class Looking:
         Raises:
             PhotoError: it cannot be read.
         """
-        pixels = pixels_of(photo, self.view)
-        um = self.um_per_px
-        if um is None and not isinstance(photo, np.ndarray):
-            um = pixel_size(photo)
-        height, width = pixels.shape[:2]
+        if isinstance(photo, np.ndarray):
+            pixels, um = photo, None
+        else:
+            try:
+                pixels, um = read_with_pixel_size(photo, view=self.view)
+            except LargePhotoError:
+                um = pixel_size(photo) if self.um_per_px is None else self.um_per_px
+                return Seen(um, [self._by_parts(Path(photo), tile, usual, um)])
+        um = um if self.um_per_px is None else self.um_per_px
         ways = [*self._ways(pixels, tile, usual, um)]
+        if self.cell_side is None or ways[0].tile is not None:
+            return Seen(um, ways)
+        longest = max(pixels.shape[:2])
 
         def at(side: int) -> Way:
             engine = self._on_tiles(side, True)
-            return Way(engine, engine.prepare(pixels), side, side, ways[0].look)
+            return Way(engine, engine.prepare(pixels), side, ways[0].figures)
 
-        return Seen((width, height), um, ways, at)
+        return Seen(um, ways, longest, at)
+
+    def _by_parts(
+        self, photo: Path, tile: int | None, usual: Usual | None, um: float | None
+    ) -> Way:
+        """The way to look at a photo that is too large for memory."""
+        side, _ = self._cut(tile, usual, um)
+        if side is None:
+            if usual is None or np.ptp(self.engine.img_size):
+                problem = "It is counted in squares, and this model does not say how large ones."
+                raise PhotoError(photo, problem, "Give the side of a field in pixels: --tile 1024.")
+            side = max(SMALLEST, round(usual.view))
+        engine = SlideEngine(self.engine, side, self.view)
+        return Way(engine, photo, side, partial(engine.figures, photo))
 
     def _ways(
         self, pixels: NDArray[np.uint8], tile: int | None, usual: Usual | None, um: float | None
     ) -> Iterator[Way]:
-        longest = max(pixels.shape[:2])
+        height, width = pixels.shape[:2]
+        longest = max(height, width)
+
+        def way(cut: int | None, engine: Engine, side: int) -> Way:
+            told = {} if usual is None else look(pixels, cut)
+            rest = partial(figures_of, size=(width, height), view=side)
+            return Way(engine, engine.prepare(pixels), cut, lambda *found: told | rest(*found))
+
         cut, alike = self._cut(tile, usual, um)
         engine = self._on_tiles(cut, alike)
         side = longest if cut is None else cut if alike else min(longest, cut)
-        told = {} if usual is None else look(pixels, cut)
-        yield Way(engine, engine.prepare(pixels), side, cut, told)
+        yield way(cut, engine, side)
         if usual is None or cut is not None or self.cell_side or np.ptp(engine.img_size):
             return
         learned = max(SMALLEST, round(usual.view))
         if longest >= _LARGE * learned:
-            engine = self._on_tiles(learned, alike)
-            yield Way(engine, engine.prepare(pixels), learned, learned, look(pixels, learned))
+            yield way(learned, self._on_tiles(learned, alike), learned)
 
     def _cut(
         self, tile: int | None, usual: Usual | None, um: float | None

@@ -3,6 +3,8 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,12 +13,13 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from cellcount.photos.hyperstack import Hyperstack
+from cellcount.photos.hyperstack import Hyperstack, Window, paste
 from cellcount.photos.photo_error import COPY_AGAIN, PhotoError, check_size
 
 # What is wrong with a file is said by a PhotoError, not in the middle of a progress bar.
 warnings.filterwarnings("ignore", category=UserWarning, module="czifile")
 
+_MOST_NUMBERS, _KEPT = 16_000_000, 24  # of a block; blocks that the next tile may need, too
 _ZSTD, _ZSTD_WITH_HEADER = 5, 6  # compressions that ZEN has written since czifile's last version
 
 
@@ -87,7 +90,8 @@ def _scene(
 ) -> Hyperstack:
     left, top = (min(block.first(axis) for block in blocks) for axis in "XY")
     right, bottom = (max(block.end(axis) for block in blocks) for axis in "XY")
-    check_size(path, right - left, bottom - top)
+    in_parts = all(prod(block.entry.stored_shape) <= _MOST_NUMBERS for block in blocks)
+    check_size(path, right - left, bottom - top, in_parts=in_parts)
     samples = max(block.end("0") for block in blocks)
     pages = sorted({block.page for block in blocks})
     steps = {axis: sorted({block.first(axis) for block in blocks}) for axis in "TCZ"}
@@ -96,16 +100,23 @@ def _scene(
         here = (steps[axis].index(block.first(axis)) for axis in "TCZ")
         at[pages.index(block.page), tuple(here)].append(block)
 
-    def plane(page: int, time: int, channel: int, z: int) -> NDArray[Any]:
+    kept = lru_cache(_KEPT)(_Block.pixels)
+
+    def plane(
+        page: int, time: int, channel: int, z: int, window: Window | None = None
+    ) -> NDArray[Any]:
+        rows, columns = window or (slice(0, bottom - top), slice(0, right - left))
         tiles = at[page, (time, channel, z)]
         if not tiles:
             raise PhotoError(path, "The file lacks a picture of its series.", COPY_AGAIN)
         kind = np.dtype(tiles[0].entry.dtype[-2:])
-        values = np.zeros((bottom - top, right - left, samples), kind)
+        size = rows.stop - rows.start, columns.stop - columns.start
+        values = np.zeros((*size, samples), kind)
         for tile in tiles:
-            y, x = tile.first("Y") - top, tile.first("X") - left
-            part = tile.pixels()
-            values[y : y + part.shape[0], x : x + part.shape[1]] = part
+            y, x = tile.first("Y") - top - rows.start, tile.first("X") - left - columns.start
+            high, wide = (tile.end(axis) - tile.first(axis) for axis in "YX")
+            if -high < y < size[0] and -wide < x < size[1]:
+                paste(values, tile.pixels() if window is None else kept(tile), y, x)
         return values if samples > 1 else values[..., 0]
 
     many = len(steps["C"])
@@ -120,4 +131,5 @@ def _scene(
         names if len(names) == many and all(names) else (),
         samples > 1,
         um_per_px,
+        in_parts=in_parts,
     )

@@ -7,7 +7,8 @@ from PIL import Image, UnidentifiedImageError
 from cellcount.errors import CellCountError
 from cellcount.files import printable
 
-MAX_MEGAPIXELS = 200
+MAX_MEGAPIXELS = 200  # of a photo that is read as a whole
+_MAX_IN_PARTS = 100_000  # megapixels; the largest slides have a tenth of that
 MAX_PICTURES = 100_000
 
 COPY_AGAIN = "Copy it again from the camera or the microscope."
@@ -27,13 +28,28 @@ class PhotoError(CellCountError):
         return f"{printable(self.file)}: {self.problem} {self.cure}"
 
 
-def check_size(path: Path, width: int, height: int) -> None:
+class LargePhotoError(PhotoError):
+    """A photo that is too large for memory, and counted all the same: in parts."""
+
+    def __init__(self, file: Path) -> None:
+        """Take the file."""
+        problem = f"The photo has more than {MAX_MEGAPIXELS} megapixels, so it is only counted."
+        super().__init__(file, problem, "For all else cut fields out of it.")
+
+
+def is_large(width: int, height: int) -> bool:
+    """Whether a photo of so many pixels is too large to be read as a whole."""
+    return width * height > MAX_MEGAPIXELS * 1_000_000
+
+
+def check_size(path: Path, width: int, height: int, *, in_parts: bool = False) -> None:
     """Refuse what is larger than memory should hold, before a pixel is decoded.
 
     Raises:
-        PhotoError: the photo has more than ``MAX_MEGAPIXELS``, or no pixel.
+        PhotoError: the photo has more than ``MAX_MEGAPIXELS``, and cannot be read in parts, or it
+            has no pixel.
     """
-    if width * height > MAX_MEGAPIXELS * 1_000_000:
+    if is_large(width, height) and not (in_parts and width * height <= _MAX_IN_PARTS * 1_000_000):
         raise too_large(path)
     if width * height == 0:
         raise PhotoError(path, "The photo has no pixels.", COPY_AGAIN)
@@ -53,7 +69,9 @@ def check_number(path: Path, pictures: int) -> None:
 def too_large(path: Path) -> PhotoError:
     """The error of a photo beyond the limit."""
     problem = f"The photo has more than {MAX_MEGAPIXELS} megapixels, or claims so."
-    return PhotoError(path, problem, "Cut it into parts or shrink it first.")
+    return PhotoError(
+        path, problem, "Save it as a tiled TIFF, of which any size is counted, or shrink it first."
+    )
 
 
 def explained(path: Path, error: Exception) -> PhotoError:

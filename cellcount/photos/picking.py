@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_laplace
 
 from cellcount.photos.hyperstack import Hyperstack
 from cellcount.photos.photo_error import PhotoError
-from cellcount.photos.view import COLOURS, MAX, Inside, View
+from cellcount.photos.view import COLOURS, MAX, SHARPEST, Inside, View
 
 _RGB = ("red", "green", "blue")
 
@@ -64,6 +64,20 @@ def picture(file: Path, stack: Hyperstack, page: int, time: int, view: View) -> 
         return coloured(file, values, view)
     channel = _channel(file, stack, page, time, view)
     return _slice(file, stack, lambda z: stack.plane(page, time, channel, z), view)
+
+
+def settled(file: Path, stack: Hyperstack, page: int, time: int, view: View) -> View:
+    """The view with the numbers of the channel and of the slice that :func:`picture` takes.
+
+    Raises:
+        PhotoError: as there.
+    """
+    channel = None if stack.colour else _channel(file, stack, page, time, view)
+    z = view.z
+    if stack.slices > 1 and z in (None, SHARPEST):
+        planes = (stack.plane(page, time, channel or 0, one) for one in range(stack.slices))
+        z = 1 + int(np.argmax([_sharpness(one) for one in planes]))
+    return View(view.channel if channel is None else channel + 1, z)
 
 
 def coloured(file: Path, values: NDArray[Any], view: View) -> NDArray[Any]:

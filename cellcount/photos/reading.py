@@ -5,7 +5,8 @@ content decides. Sizes are (width, height) in pixels of the upright photo, as it
 """
 
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +17,27 @@ from cellcount.errors import CellCountError
 from cellcount.photos import tiff, vendors
 from cellcount.photos.colour import rgb, uncoloured
 from cellcount.photos.hyperstack import Hyperstack
-from cellcount.photos.photo_error import MAX_MEGAPIXELS, PhotoError
+from cellcount.photos.photo_error import MAX_MEGAPIXELS, LargePhotoError, PhotoError
 from cellcount.photos.picking import coloured, found, listed, picture
 from cellcount.photos.pictures import fitting, picture_size, picture_turn, read_picture
+from cellcount.photos.slide import Slide
 from cellcount.photos.view import COLOURS, View, inside
 
 __all__ = [
     "MAX_MEGAPIXELS",
     "PHOTO_SUFFIXES",
+    "LargePhotoError",
     "PhotoError",
     "is_photo",
     "list_photos",
+    "opened_slide",
     "photo_size",
     "photo_turn",
     "photos_in",
     "pixel_size",
     "pixels_of",
     "read_photo",
+    "read_with_pixel_size",
 ]
 
 PHOTO_SUFFIXES = (
@@ -138,7 +143,8 @@ def read_photo(
     Of several slices the sharpest is read; of several channels the only one that is not empty.
 
     Args:
-        path: a file of at most 200 megapixels, or a photo in it, as :func:`photos_in` names them.
+        path: a file, or a photo in it, as :func:`photos_in` names them. Of a larger photo than 200
+            megapixels there is only what it is shrunk to; :func:`opened_slide` gives parts of it.
         shrink_to: the longest side wanted, in pixels; smaller photos are left as they are. A JPEG
             is then decoded at the 1/2, 1/4 or 1/8 that still has twice the wanted size, and the
             rest is resampled: quicker, and on phone photos 0.2 grey levels off on average.
@@ -148,6 +154,18 @@ def read_photo(
         PhotoError: the file is missing, empty, no photo, damaged, or larger than the limit; or it
             holds several photos or channels, and it is not said which is meant.
     """
+    return read_with_pixel_size(path, shrink_to=shrink_to, view=view)[0]
+
+
+def read_with_pixel_size(
+    path: str | Path, *, shrink_to: int | None = None, view: View | None = None
+) -> tuple[NDArray[np.uint8], float | None]:
+    """What :func:`read_photo` and :func:`pixel_size` give, with the file opened only once.
+
+    Raises:
+        PhotoError: as there; :class:`LargePhotoError` if it can be read in parts only.
+    """
+    um_per_px = None
     view, which = view or View.chosen(), inside(Path(path))
     scenes = _scenes(which.file)
     if scenes is None:
@@ -157,12 +175,44 @@ def read_photo(
     else:
         with scenes as stacks:
             stack, page, time = found(which, [one.seen(view) for one in stacks])
+            um_per_px = stack.um_per_px
+            if stack.is_large:
+                if shrink_to is None:
+                    raise LargePhotoError(which.file)
+                slide = Slide.of(which.file, stack, page, time, view)
+                return slide.thumbnail(shrink_to), um_per_px
             pixels = rgb(picture(which.file, stack, page, time, view))
         height, width = pixels.shape[:2]
         if (wanted := fitting((width, height), shrink_to)) != (width, height):
             small = Image.fromarray(pixels).resize(wanted, Image.Resampling.BICUBIC)
             pixels = np.array(small)
-    return pixels if view.channel == COLOURS else uncoloured(pixels)
+    return pixels if view.channel == COLOURS else uncoloured(pixels), um_per_px
+
+
+@contextmanager
+def opened_slide(path: str | Path, view: View | None = None) -> Iterator[Slide]:
+    """A microscope's photo of any size, to be read in parts within the block.
+
+    Args:
+        path: a file, or a photo in it.
+        view: which channel and slice, as for :func:`read_photo`.
+
+    Raises:
+        PhotoError: as :func:`read_photo`, or it is a plain picture.
+    """
+    view, which = view or View.chosen(), inside(Path(path))
+    scenes, failed = _scenes(which.file), None
+    if scenes is None:
+        raise PhotoError(which.file, "It is not read in parts.", "Save it as a tiled TIFF.")
+    with scenes as stacks:
+        stack, page, time = found(which, [one.seen(view) for one in stacks])
+        slide = Slide.of(which.file, stack, page, time, view)
+        try:
+            yield slide
+        except Exception as error:  # not of the file, which would be explained here
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def pixels_of(photo: str | Path | NDArray[np.uint8], view: View | None = None) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPageSeries
 
-from cellcount.photos.hyperstack import Hyperstack, of_frames
+from cellcount.photos.hyperstack import Hyperstack, Window, of_frames
 from cellcount.photos.photo_error import (
     COPY_AGAIN,
     SAVE_ANEW,
@@ -19,6 +19,7 @@ from cellcount.photos.photo_error import (
     check_number,
     check_size,
     explained,
+    is_large,
 )
 from cellcount.photos.pictures import read_page
 from cellcount.photos.tiff_metadata import Described, described
@@ -26,6 +27,7 @@ from cellcount.photos.tiff_pages import (
     CUT,
     SIDEWAYS,
     kind_of,
+    lying,
     meant,
     orientation,
     page_of,
@@ -33,6 +35,7 @@ from cellcount.photos.tiff_pages import (
     turned,
     whole_page,
 )
+from cellcount.photos.tiff_parts import Parts, in_parts
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MOST_BYTES = 1_600_000_000  # of a page, which is decoded as a whole
@@ -98,17 +101,24 @@ def _check_chain(path: Path, tiff: TiffFile) -> None:
         place = page + form.tagnosize + many * form.tagsize
 
 
+def _outer(series: TiffPageSeries) -> list[tuple[str, int]]:
+    """The axes along which the pages of a series lie, with their lengths."""
+    axes = zip(series.axes, series.shape, strict=True)
+    return [one for one in axes if one[0] not in series.keyframe.axes]
+
+
 def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
     key = series.keyframe
-    check_size(path, key.imagewidth, key.imagelength)
+    check_size(path, key.imagewidth, key.imagelength, in_parts=in_parts(key))
     if series.dtype is None or series.dtype.kind not in "buif":
         problem = "Its pixels are complex numbers, or of a type that is not known."
         raise PhotoError(path, problem, SAVE_ANEW)
-    if prod(key.shape) * series.dtype.itemsize > _MOST_BYTES:
+    large = is_large(key.imagewidth, key.imagelength)
+    if prod(key.shape) * series.dtype.itemsize > _MOST_BYTES and not large:
         raise PhotoError(path, "A page of it does not fit into memory.", "Save its parts apart.")
     many = series.size // prod(key.shape)
     check_number(path, many)
-    outer = [one for one in zip(series.axes, series.shape, strict=True) if one[0] not in key.axes]
+    outer = _outer(series)
     if prod(length for _, length in outer) != many:
         outer = [("I", many)]
     kind = kind_of(key)
@@ -125,12 +135,20 @@ def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
     def frame(number: int) -> NDArray[Any]:
         if kind == "pillow":
             return read_page(path, whole_page(path, series, number).index)
-        values = page_of(path, series, number)
+        return shown(page_of(path, series, number))
+
+    def shown(values: NDArray[Any]) -> NDArray[Any]:
         if key.axes.startswith("S"):
             values = np.moveaxis(values, 0, -1)
         rows = key.axes.replace("S", "").index("Y")
         values = turned(meant(values, key), orientation(key), rows)
         return together(values, key, kind)
+
+    parts = Parts(path, series)
+
+    def part(number: int, window: Window) -> NDArray[Any]:
+        height, width = (dict(inner)[axis] for axis in "YX")
+        return shown(parts.read(number, lying(window, orientation(key), height, width)))
 
     return of_frames(
         frame,
@@ -139,4 +157,10 @@ def _scene(path: Path, series: TiffPageSeries, said: Described) -> Hyperstack:
         names=said.channels,
         um_per_px=said.um_per_px,
         unsaid=bool(outer) and {axis for axis, _ in outer} <= {"I", "Q"},
+        part=part,
+        smaller=[
+            _scene(path, one, said)
+            for one in (series.levels[1:] if large else ())
+            if in_parts(one.keyframe) and _outer(one) == outer
+        ],
     )

@@ -1,6 +1,5 @@
 """Pages of a TIFF: their numbers as stored, turned upright, and what their samples mean."""
 
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from tifffile import TiffFrame, TiffPage, TiffPageSeries
 
+from cellcount.photos.hyperstack import Window
 from cellcount.photos.photo_error import COPY_AGAIN, PhotoError
 
 CUT = "The photo is cut short or damaged."
 SIDEWAYS = (5, 6, 7, 8)
-_GREY, _INVERTED, _COLOUR, _YCBCR = (0, 1), 0, 2, 6  # PhotometricInterpretation
+INVERTED = 0
+_GREY, _COLOUR, _YCBCR = (0, 1), 2, 6  # PhotometricInterpretation
 _FAX = (2, 3, 4)  # compressions
 _DECODED_TO_RGB = (7, 33003, 33005, 34712)  # JPEG and JPEG 2000 turn YCbCr into RGB themselves
 _MULTIPLIED = (1,)  # ExtraSamples: opacity, by which the colours are multiplied already
@@ -33,14 +34,31 @@ def kind_of(key: TiffPage) -> str:
 
 def page_of(path: Path, series: TiffPageSeries, number: int) -> NDArray[Any]:
     """A page of a series as it is stored, its axes those of the keyframe."""
-    key = series.keyframe
-    if series.dataoffset is not None:  # the pages of a large ImageJ stack have no directory
-        if series.dataoffset + series.nbytes > key.parent.filehandle.size:
+    start = start_of(path, series, number)
+    if start is None:
+        return whole_page(path, series, number).asarray()
+    return mapped_page(path, series, start)
+
+
+def start_of(path: Path, series: TiffPageSeries, number: int) -> int | None:
+    """Where in the file the pixels of a page begin, if it holds them as they are, in one piece."""
+    key, start = series.keyframe, series.dataoffset
+    if start is not None:  # the pages of a large ImageJ stack have no directory
+        if start + series.nbytes > key.parent.filehandle.size:
             raise PhotoError(path, CUT, COPY_AGAIN)
-        stored = series.dtype.newbyteorder(key.parent.byteorder)
-        start = series.dataoffset + number * prod(key.shape) * stored.itemsize
-        return np.memmap(path, stored, "r", start, key.shape)
-    return whole_page(path, series, number).asarray()
+        return start + number * key.nbytes
+    if not key.is_memmappable:
+        return None
+    start = whole_page(path, series, number).dataoffsets[0]
+    if start + key.nbytes > key.parent.filehandle.size:
+        raise PhotoError(path, CUT, COPY_AGAIN)
+    return start
+
+
+def mapped_page(path: Path, series: TiffPageSeries, start: int) -> NDArray[Any]:
+    """A page that begins at a byte of the file; what is not looked at is not read."""
+    stored = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+    return np.memmap(path, stored, "r", start, series.keyframe.shape)
 
 
 def whole_page(path: Path, series: TiffPageSeries, number: int) -> TiffPage | TiffFrame:
@@ -62,7 +80,7 @@ def meant(values: NDArray[Any], key: TiffPage) -> NDArray[Any]:
     """Numbers whose zero is black and, of less than 8 bits, whose white is 255."""
     if values.dtype == np.uint8 and key.bitspersample < 8:
         values = values * np.uint8(255 // (2**key.bitspersample - 1))
-    if key.photometric != _INVERTED:
+    if key.photometric != INVERTED:
         return values
     if values.dtype == np.bool_:
         return ~values
@@ -75,6 +93,16 @@ def turned(values: NDArray[Any], turn: int, rows: int) -> NDArray[Any]:
         values = values.swapaxes(rows, rows + 1)
     flipped = [rows] * (turn in (3, 4, 7, 8)) + [rows + 1] * (turn in (2, 3, 6, 7))
     return np.flip(values, flipped)
+
+
+def lying(window: Window, turn: int, height: int, width: int) -> Window:
+    """Where a rectangle of an upright picture of that size is stored, by the same tag."""
+    rows, columns = window
+    if turn in (3, 4, 7, 8):
+        rows = slice(height - rows.stop, height - rows.start)
+    if turn in (2, 3, 6, 7):
+        columns = slice(width - columns.stop, width - columns.start)
+    return (columns, rows) if turn in SIDEWAYS else (rows, columns)
 
 
 def orientation(key: TiffPage) -> int:

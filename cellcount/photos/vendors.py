@@ -107,7 +107,7 @@ def opened(path: Path) -> Iterator[list[Hyperstack]]:
             if not scenes:
                 raise PhotoError(path, "It holds no photo.", "Look into it with its own program.")
             for scene in scenes:
-                check_size(path, scene.width, scene.height)
+                check_size(path, scene.width, scene.height, in_parts=scene.in_parts)
             yield scenes
     except ModuleNotFoundError as error:
         problem = f"Files of this kind are read by the package {error.name}, which is missing."

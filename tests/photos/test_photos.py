@@ -13,6 +13,7 @@ from PIL import Image
 
 from cellcount.errors import CellCountError
 from cellcount.photos import reading
+from cellcount.photos.colour import rgb as rgb_of
 
 # EXIF 2.32, tag Orientation, worked out by hand for the stored picture ABC / DEF.
 UPRIGHT = {
@@ -145,6 +146,18 @@ def test_16_bits_are_scaled_by_the_cameras_depth(tmp_path, as_bytes, stored, exp
         photo = reading.read_photo(path)
         assert photo.shape == (30, 200, 3)
         assert photo[:, ::50].tolist() == [[[v] * 3 for v in expected]] * 30
+
+
+def test_deep_photos_are_divided_by_the_power_of_two_that_percentiles_give():
+    chance = np.random.default_rng(0)
+    for number in range(200):
+        size = (1100, 1000) if number == 0 else chance.integers(1, 60, 2)
+        most = chance.choice([3, 255, 256, 257, 1000, 4095, 4096, 65535])
+        grey = (chance.random(size) ** chance.integers(1, 9) * most).round().astype(np.uint16)
+        shift = max(0, int(np.percentile(grey, 99.9)).bit_length() - 8)
+        expected = np.minimum(grey >> shift, 255)
+        for deep in (grey, grey.astype(">u2"), grey[:, ::-1][:, ::-1]):
+            assert (rgb_of(deep) == expected[..., None]).all()
 
 
 def test_a_hot_pixel_darkens_nothing(tmp_path):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from cellcount.photos import photo_error
 from cellcount.photos.reading import (
     PhotoError,
     is_photo,
+    opened_slide,
     photo_size,
     photos_in,
     pixel_size,
@@ -58,7 +60,7 @@ def test_zeiss_czi(tmp_path, zeiss, compression):
         read_photo(path)
 
 
-def test_zeiss_czi_of_scenes_mosaics_and_colours(tmp_path, zeiss):
+def test_zeiss_czi_of_scenes_mosaics_and_colours(tmp_path, zeiss, monkeypatch):
     path = tmp_path / "a.czi"
     colours = rng.integers(0, 256, (2, 40, 60, 3)).astype(np.uint8)
     with zeiss.create_czi(str(path)) as czi:
@@ -71,6 +73,11 @@ def test_zeiss_czi_of_scenes_mosaics_and_colours(tmp_path, zeiss):
     assert [photo.name for photo in photos] == ["a.czi[S1]", "a.czi[S2]"]
     for photo, expected in zip(photos, colours, strict=True):
         assert (read_photo(photo) == expected).all()
+    monkeypatch.setattr(photo_error, "MAX_MEGAPIXELS", 0.001)
+    assert photo_size(photos[1]) == (60, 40)
+    with opened_slide(photos[1]) as slide:
+        assert (slide[5:30, 20:45] == colours[1, 5:30, 20:45]).all()
+        assert (slide[0:40, 0:10] == colours[1, :, :10]).all()
 
 
 def lif_bytes(pictures):

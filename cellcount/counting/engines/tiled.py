@@ -1,5 +1,6 @@
-"""Any engine on photos cut into tiles: in memory are the photo and what one tile takes."""
+"""Any engine on photos cut into tiles: in memory are the photo and what two tiles take."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,11 +9,13 @@ from tqdm.auto import tqdm
 
 from cellcount.counting.detections import Detections
 from cellcount.counting.framing import widened
+from cellcount.counting.reading_ahead import read_ahead
 from cellcount.errors import CellCountError
 from cellcount.photos.tiles import Tile, check, cut
 
 if TYPE_CHECKING:
     from cellcount.counting.engines import Engine
+    from cellcount.photos.slide import Slide
 
 
 class TiledEngine:
@@ -46,20 +49,37 @@ class TiledEngine:
         """The photo (height, width, 3) as it is: all its tiles at once would take more memory."""
         return photo
 
-    def find(self, prepared: NDArray[np.uint8], threshold: float) -> Detections:
+    def find(self, prepared: "NDArray[np.uint8] | Slide", threshold: float) -> Detections:
         """The boxes with a score above the threshold, in pixels of the photo."""
         height, width = prepared.shape[:2]
         tiles = cut(width, height, self._side)
-        bar = tqdm(tiles, unit="tile", leave=False, disable=len(tiles) == 1)
-        parts = zip(*(self._find(prepared, tile, threshold) for tile in bar), strict=True)
-        boxes, scores, labels = (np.concatenate(part) for part in parts)
+        shown = read_ahead(tiles, partial(self._show, prepared))
+        bar = tqdm(shown, total=len(tiles), unit="tile", leave=False, disable=len(tiles) == 1)
+        blank: dict[Any, Detections] = {}
+        found = []
+        for tile, (alike, ready) in bar:
+            one = blank.get(alike) or self._engine.find(ready, threshold)
+            if alike is not None:
+                blank[alike] = one
+            found.append(self._counted(tile, one))
+        boxes, scores, labels = (np.concatenate(part) for part in zip(*found, strict=True))
         order = np.argsort(-scores, kind="stable")
         return Detections(boxes[order], scores[order], labels[order])
 
-    def _find(self, photo: NDArray[np.uint8], tile: Tile, threshold: float) -> Any:
+    def _show(self, photo: "NDArray[np.uint8] | Slide", tile: Tile) -> tuple[Any, Any]:
+        """What the engine is shown, and by what tiles of a single colour are alike, if it is one.
+
+        A slide has many of them where nothing was scanned. As the same pixels give the same boxes,
+        those of one do for all.
+        """
         xmin, ymin, xmax, ymax = tile.seen
         seen = widened(photo[ymin:ymax, xmin:xmax], self._least)
-        found = self._engine.find(self._engine.prepare(seen), threshold)
+        colour = seen[0, 0]
+        alike = (seen[::16, ::16] == colour).all() and (seen == colour).all()
+        return (seen.shape, colour.tobytes()) if alike else None, self._engine.prepare(seen)
+
+    def _counted(self, tile: Tile, found: Detections) -> Any:
+        xmin, ymin, xmax, ymax = tile.seen
         boxes = found.boxes + np.array([xmin, ymin, xmin, ymin])
         mine = tile.counts(boxes) & (boxes[:, 0] < xmax)  # none lies in the padding alone
         boxes = np.minimum(boxes, np.tile([xmax, ymax], 2))
