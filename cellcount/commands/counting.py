@@ -35,6 +35,9 @@ def add(commands: Any) -> None:
         choices=WRITTEN,
         help="write the cells that were counted for this program too, beside the table",
     )
+    count.add_argument(
+        "--report", action="store_true", help="a page with pictures and figures too, as HTML"
+    )
     count.add_argument("--threshold", type=float, help="in the place of the model's own")
     size = count.add_mutually_exclusive_group()
     size.add_argument(
@@ -119,6 +122,11 @@ def _count(options: argparse.Namespace) -> int:
     if options.boxes:
         moved = write_boxes(counts, names_of(photos), counter.classes[0], boxes, options.boxes)
         print(f"The {moved.boxes} boxes are in {boxes}, with copies of the photos.")
+    if options.report:
+        from cellcount.counting.report.page import report_beside, write_report
+
+        write_report(table, names_of(photos), report_beside(table), view=counter.view)
+        print(f"The report is {report_beside(table)}.")
     return SOME_FAILED if failed else 0
 
 

@@ -16,7 +16,7 @@ from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.usual import Usual, figures_of
 from cellcount.counting import engines
-from cellcount.counting.count import Count, share_of
+from cellcount.counting.count import Count, share_of, trusted
 from cellcount.counting.detections import Detections
 from cellcount.counting.looking import Looking, Seen
 from cellcount.counting.recalibration import recalibrate
@@ -268,8 +268,7 @@ class Counter:
             raise CellCountError(
                 f"No class {name!r} was counted, among others: only of several there are shares."
             )
-        some = [one for one in counts if not one.why] or counts
-        return share_of(name, [one.by_class for one in some])
+        return share_of(name, [one.by_class for one in trusted(counts)])
 
     def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
         found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
