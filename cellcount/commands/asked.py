@@ -43,6 +43,7 @@ def _named(paths: Sequence[Path]) -> str:
     few = ", ".join(path.name for path in paths[:_FEW])
     return f"{len(paths)} ({few}{', ...' if len(paths) > _FEW else ''})"
 
+
 def groups(
     classes: Sequence[str], merge: Sequence[str], known: Sequence[str]
 ) -> dict[str, list[str]]:

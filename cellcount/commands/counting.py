@@ -133,6 +133,7 @@ def _count(options: argparse.Namespace) -> int:
 def _is_workbook(path: Path) -> bool:
     return path.suffix.lower() == ".xlsx"
 
+
 def _tell_series(counts: "Sequence[Count]", chart: Path) -> None:
     """Name the photos that stand out from the others, and draw the chart of a long series."""
     from cellcount.calibration.series import charts, standing_out

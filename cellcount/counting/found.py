@@ -94,12 +94,13 @@ def with_boxes(counts: Mapping[str, tuple[Count, Iterable[str]]], table: Path) -
         for _, line in _lines(found_beside(table)):
             name = line["photo"]
             if makers.get(name) == line["by"]:
+                one = counts[name][0]
                 classes = np.array(line["classes"], dtype=str)
                 found[name] = replace(
-                    counts[name][0],
+                    one,
                     boxes=np.array(line["boxes"], dtype=float).reshape(-1, 4),
                     scores=np.array(line["scores"], dtype=float),
-                    kinds=classes[line["kinds"]] if len(classes) else None,
+                    kinds=classes[np.array(line["kinds"], dtype=int)] if one.by_class else None,
                 )
     return found
 

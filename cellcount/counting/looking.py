@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcount.calibration.usual import Usual
+from cellcount.counting.detections import Detections
 from cellcount.counting.engines import Engine
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.errors import CellCountError
@@ -45,6 +46,25 @@ class Seen(NamedTuple):
     size: tuple[int, int]
     um_per_px: float | None
     ways: list[Way]
+
+    def remembered(self) -> "Seen":
+        """The same, on which each engine finds the same but once."""
+        return self._replace(ways=[way._replace(engine=_Once(way.engine)) for way in self.ways])
+
+
+class _Once:
+    """An engine for one photo that keeps what it has found."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name, self.classes, self.meta = engine.name, engine.classes, engine.meta
+        self.img_size, self.prepare = engine.img_size, engine.prepare
+        self._engine, self._found = engine, dict[float, Detections]()
+
+    def find(self, prepared: Any, threshold: float) -> Detections:
+        """The boxes with a score above the threshold, in pixels of the photo."""
+        if threshold not in self._found:
+            self._found[threshold] = self._engine.find(prepared, threshold)
+        return self._found[threshold]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from cellcount.counting.count import Count, share_of, trusted
 from cellcount.counting.found import with_boxes
 from cellcount.counting.report.histogram import histogram
 from cellcount.counting.report.pictures import MOST_BOXES, Picture, colours_of
-from cellcount.counting.study import Sampled, grouped
+from cellcount.counting.study import Group, Sampled, grouped
 from cellcount.counting.table import Row, read_rows
 from cellcount.errors import CellCountError
 from cellcount.files import digest, replacing
@@ -179,12 +179,10 @@ def _facts(table: Path, rows: Sequence[Row], counts: Sequence[Count]) -> dict[st
     }
 
 
-def _groups(table: Path, by: str, sampled: Sampled | None) -> list[dict[str, Any]]:
-    """The table of groups; none of a single one if it is not asked for."""
+def _groups(table: Path, by: str, sampled: Sampled | None) -> list[Group]:
+    """The groups; none if a single one is all there is, and it is not asked for."""
     found = grouped(table, by)
-    if len(found) < 2 and by == "folder" and sampled is None:
-        return []
-    return [one.row(sampled) for one in found]
+    return found if len(found) > 1 or by != "folder" or sampled is not None else []
 
 
 def _programs(names: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A photo with its boxes as a single SVG: a JPEG of bounded size, and the boxes as lines over it."""
+"""A photo with its boxes as one SVG: a JPEG of bounded size, and the boxes as lines over it."""
 
 import base64
 import io
@@ -44,7 +44,8 @@ class Picture:
             size = photo_size(photo)
             image = Image.fromarray(read_photo(photo, shrink_to=longest))
         while len(jpeg := _jpeg(image)) > most and max(image.size) > 16:
-            image.thumbnail([round(side * min(0.9, (most / len(jpeg)) ** 0.5)) for side in image.size])
+            smaller = min(0.9, (most / len(jpeg)) ** 0.5)
+            image.thumbnail([round(side * smaller) for side in image.size])
         return cls(size, base64.b64encode(jpeg).decode())
 
     def svg(self, count: Count | None = None) -> str:
@@ -65,7 +66,7 @@ class Picture:
 
 def colours_of(count: Count) -> dict[str, str]:
     """The colour of each class; of a detector of one class, under no name."""
-    return dict(zip(count.drawn, chain(CLASSES, repeat(OTHERS)), strict=False))
+    return dict(zip(count.by_class or [""], chain(CLASSES, repeat(OTHERS)), strict=False))
 
 
 def _lines(count: Count) -> Iterator[str]:
