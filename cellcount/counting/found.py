@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class FoundBoxes:
             self._file = self._path.open("ab")
             if self._file.tell():
                 self._file.write(b"\n")  # power may have gone in the midst of the last line
-        self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        self._file.write(_text(line))
         self._file.flush()
 
     def keep_only(self, photos: Collection[str]) -> None:
@@ -67,12 +67,17 @@ class FoundBoxes:
         """
         self.close()
         if self._path.exists():
-            last = {line["photo"]: place for place, line in _lines(self._path)}
+            mine = (line["photo"] for line in self._mine(photos))
+            last = {name: place for place, name in enumerate(mine)}
             with replacing(self._path) as part, part.open("wb") as file:
-                for place, line in _lines(self._path):
-                    name = line["photo"]
-                    if name in photos and line["by"] == self._by and last[name] == place:
-                        file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+                for place, line in enumerate(self._mine(photos)):
+                    if last[line["photo"]] == place:
+                        file.write(_text(line))
+
+    def _mine(self, photos: Collection[str]) -> Iterator[dict[str, Any]]:
+        for line in _lines(self._path):
+            if line["photo"] in photos and line["by"] == self._by:
+                yield line
 
     def close(self) -> None:
         """Close the file."""
@@ -91,7 +96,7 @@ def with_boxes(counts: Mapping[str, tuple[Count, Iterable[str]]], table: Path) -
     makers = {name: _maker(made_by) for name, (_, made_by) in counts.items()}
     found = {}
     with suppress(OSError):
-        for _, line in _lines(found_beside(table)):
+        for line in _lines(found_beside(table)):
             name = line["photo"]
             if makers.get(name) == line["by"]:
                 one = counts[name][0]
@@ -105,14 +110,18 @@ def with_boxes(counts: Mapping[str, tuple[Count, Iterable[str]]], table: Path) -
     return found
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str | list[str]]]]:
-    """The lines of a file that are whole, each with its number."""
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a file that are whole."""
     with path.open("rb") as file:
-        for place, text in enumerate(file):
+        for text in file:
             with suppress(ValueError):
                 line = json.loads(text)
-                if isinstance(line, dict) and {"photo", "by", "boxes"} <= line.keys():
-                    yield place, line
+                if isinstance(line, dict) and line.keys() >= {"photo", "by", "boxes"}:
+                    yield line
+
+
+def _text(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 
 def _maker(made_by: Iterable[str]) -> str:

@@ -8,10 +8,11 @@ import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -202,7 +203,8 @@ def read_counts(path: str | Path) -> dict[str, int]:
         return {row["photo"]: int(row["count"]) for row in csv.DictReader(file) if row["count"]}
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """A photo of a table: its count, or why it has none, and what has counted it.
 
     ``made_by`` are the model, its options and the version of this package.

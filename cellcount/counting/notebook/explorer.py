@@ -68,7 +68,9 @@ class Explorer(VBox):
 
     def __repr__(self) -> str:
         """What is shown where widgets are not; ipywidgets cuts it after 110 letters."""
-        return "No sliders are shown here: open this in Jupyter or Colab, or use counter.count(photo)."
+        return (
+            "No sliders are shown here: open this in Jupyter or Colab, or use counter.count(photo)."
+        )
 
     def take(self, photo: Path, name: str) -> None:
         """Show a photo, counted as the counter does by itself.

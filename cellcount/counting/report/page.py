@@ -5,10 +5,11 @@ import hashlib
 import platform
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -35,7 +36,8 @@ _PROGRAMS = ("cellcount", "torch", "icevision", "mmdet", "openvino", "numpy")
 _HERE = Path(__file__).parent
 
 
-class Shown(NamedTuple):
+@dataclass(frozen=True)
+class Shown:
     """A photo of the page; ``missing`` says why it has no picture, or its picture no boxes."""
 
     count: Count

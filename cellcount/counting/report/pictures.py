@@ -45,7 +45,7 @@ class Picture:
             image = Image.fromarray(read_photo(photo, shrink_to=longest))
         while len(jpeg := _jpeg(image)) > most and max(image.size) > 16:
             smaller = min(0.9, (most / len(jpeg)) ** 0.5)
-            image.thumbnail([round(side * smaller) for side in image.size])
+            image.thumbnail((round(image.width * smaller), round(image.height * smaller)))
         return cls(size, base64.b64encode(jpeg).decode())
 
     def svg(self, count: Count | None = None) -> str:
