@@ -71,12 +71,13 @@ class CountedFolder:
 
     def _repr_html_(self) -> str:
         """The table, and pictures of the first photos, those to look at before the others."""
-        shown = self.table.drop(columns=[*_LEFT_OUT])
+        shown = self.table.drop(columns=[*_LEFT_OUT]).astype(object)
+        shown = shown.where(shown.notna(), "")
         first = sorted(self.counts, key=lambda one: not one.why)[:_PICTURES]
         more = len(self.counts) - len(first)
         told = f"<p>{more} more photos are counted.</p>" if more else ""
         return (
-            f"<p>{escape(repr(self))}</p>{shown.to_html(max_rows=20, na_rep='', border=0)}"
+            f"<p>{escape(repr(self))}</p>{shown.to_html(max_rows=20, border=0)}"
             f'<div style="display:flex;flex-wrap:wrap;gap:8px">'
             f"{''.join(map(self._picture, first))}</div>{told}"
         )
