@@ -43,7 +43,7 @@ def test_folder_is_a_table_and_pictures_also_when_it_goes_on(counter, tmp_path, 
         assert pd.isna(again.table["count"].iloc[2]) and again.table["trust"].iloc[2] == "failed"
         assert [len(one.boxes) for one in again.counts] == [len(one.boxes) for one in truth]
         shown = again._repr_html_()
-        assert shown.count('<img src="data:image/svg') == 2 and "NA" not in shown
+        assert shown.count('<img src="data:image/svg') == 2 and "NA&gt;" not in shown
         assert "<i>" not in shown and "my <photos>" not in shown and len(shown) < 1_000_000
     assert "2 of 3 photos counted" in repr(first)
 
