@@ -12,6 +12,7 @@ from cellcount.labels.formats import WRITTEN
 
 if TYPE_CHECKING:
     from cellcount.counting.count import Count
+    from cellcount.counting.counter import Counter
 
 SOME_FAILED = 3  # exit status: some photos are not counted
 _NAMED = 10  # photos that stand out
@@ -34,6 +35,9 @@ def add(commands: Any) -> None:
         "--boxes",
         choices=WRITTEN,
         help="write the cells that were counted for this program too, beside the table",
+    )
+    count.add_argument(
+        "--report", action="store_true", help="a page with pictures and figures too, as HTML"
     )
     count.add_argument("--threshold", type=float, help="in the place of the model's own")
     size = count.add_mutually_exclusive_group()
@@ -69,10 +73,7 @@ def _count(options: argparse.Namespace) -> int:
 
     files = [one for path in options.photos for one in photos_of(path, options.recursive)]
 
-    from cellcount.counting.boxes import refuse_several, write_boxes
-    from cellcount.counting.counter import Counter
-    from cellcount.counting.table import names_of
-    from cellcount.counting.workbook import write_workbook
+    from cellcount.counting.boxes import refuse_several
     from cellcount.labels.writing import refuse_full
 
     table = options.out.with_suffix(".csv") if _is_workbook(options.out) else options.out
@@ -81,6 +82,26 @@ def _count(options: argparse.Namespace) -> int:
         refuse_full(boxes)
         if table.exists():
             print(f"All photos are counted anew, for their boxes: {table} has numbers only.")
+    counter = _counter(options)
+    photos = [one for file in files for one in photos_in(file, counter.view)]
+    if options.boxes:
+        refuse_several(photos)
+    counts = counter.count_all(photos, table, options.tile, anew=bool(options.boxes))
+    if not counts:
+        raise CellCountError("No photo was counted. What is wrong with each stands above.")
+    _tell_counts(counter, counts)
+    _tell_series(counts, table.with_name(f"{table.stem}-series.png"))
+    failed = len({*photos}) - len(counts)
+    if failed:
+        print(f"{failed} of {len({*photos})} photos could not be counted: the table says why.")
+    print(f"The table is {table}.")
+    _write_beside(options, counter, counts, photos, table, boxes)
+    return SOME_FAILED if failed else 0
+
+
+def _counter(options: argparse.Namespace) -> "Counter":
+    from cellcount.counting.counter import Counter
+
     counter = Counter(
         options.model,
         options.threshold,
@@ -90,12 +111,10 @@ def _count(options: argparse.Namespace) -> int:
     )
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
-    photos = [one for file in files for one in photos_in(file, counter.view)]
-    if options.boxes:
-        refuse_several(photos)
-    counts = counter.count_all(photos, table, options.tile, anew=bool(options.boxes))
-    if not counts:
-        raise CellCountError("No photo was counted. What is wrong with each stands above.")
+    return counter
+
+
+def _tell_counts(counter: "Counter", counts: "Sequence[Count]") -> None:
     for one in counts:
         interval = "" if one.low is None else f"  {one.low:4} to {one.high:4}"
         each = ", ".join(f"{name} {number}" for name, number in one.by_class.items())
@@ -106,24 +125,37 @@ def _count(options: argparse.Namespace) -> int:
             f"{odd} of {len(counts)} photos are unlike those that the model has learned from, and "
             "have no interval: the table says why. Look at them before you trust their counts."
         )
-    for name in counts[0].by_class if counts else ():
+    for name in counts[0].by_class:
         print(f"{name}, of the cells counted: {counter.share(name, counts)}")
-    _tell_series(counts, table.with_name(f"{table.stem}-series.png"))
+
+
+def _write_beside(
+    options: argparse.Namespace,
+    counter: "Counter",
+    counts: "Sequence[Count]",
+    photos: Sequence[Path],
+    table: Path,
+    boxes: Path,
+) -> None:
+    """What was asked for beside the table, and pictures of photos that are too large to look at."""
+    from cellcount.counting.boxes import write_boxes
+    from cellcount.counting.report.page import report_beside, write_report
+    from cellcount.counting.table import names_of
+    from cellcount.counting.workbook import write_workbook
     from cellcount.judging.density import write_density_maps
 
-    for picture in write_density_maps(counts, names_of(photos), table, counter.view):
+    names = names_of(photos)
+    for picture in write_density_maps(counts, names, table, counter.view):
         print(f"Where the cells of a large photo lie: {picture}.")
-    failed = len({*photos}) - len(counts)
-    if failed:
-        print(f"{failed} of {len({*photos})} photos could not be counted: the table says why.")
-    print(f"The table is {table}.")
     if _is_workbook(options.out):
         write_workbook(table, options.out)
         print(f"The workbook is {options.out}.")
     if options.boxes:
-        moved = write_boxes(counts, names_of(photos), counter.classes[0], boxes, options.boxes)
+        moved = write_boxes(counts, names, counter.classes[0], boxes, options.boxes)
         print(f"The {moved.boxes} boxes are in {boxes}, with copies of the photos.")
-    return SOME_FAILED if failed else 0
+    if options.report:
+        write_report(table, names, report_beside(table), view=counter.view)
+        print(f"The report is {report_beside(table)}.")
 
 
 def _is_workbook(path: Path) -> bool:

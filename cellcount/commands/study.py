@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cellcount.commands.asked import photos_of
+from cellcount.commands.options import add_view
 from cellcount.errors import CellCountError
 
 if TYPE_CHECKING:
@@ -16,21 +18,37 @@ def add(commands: Any) -> None:
         "groups", help="mean, scatter, share and concentration of groups of counted photos"
     )
     groups.add_argument("table", type=Path, help="CSV that `cellcount count` wrote")
-    groups.add_argument(
+    _add_asked(groups)
+    groups.add_argument("--out", type=Path, help="CSV to write (beside the table)")
+    groups.set_defaults(run=_groups)
+
+    report = commands.add_parser("report", help="a page that shows a table of counts, as HTML")
+    report.add_argument("table", type=Path, help="CSV that `cellcount count` wrote")
+    report.add_argument(
+        "photos", type=Path, nargs="*", help="those that were counted, or their folders"
+    )
+    report.add_argument("--recursive", action="store_true", help="enter folders in folders too")
+    _add_asked(report)
+    add_view(report)
+    report.add_argument("--out", type=Path, help="HTML to write (beside the table)")
+    report.set_defaults(run=_report)
+
+
+def _add_asked(command: argparse.ArgumentParser) -> None:
+    """What the groups are, and what a photo shows of a sample."""
+    command.add_argument(
         "--by",
         default="folder",
         help="folder, a CSV with the columns photo and group, or a pattern that finds the group in "
         "a photo's name (folder)",
     )
-    groups.add_argument("--volume-ul", type=float, help="microlitres that a photo shows")
-    groups.add_argument("--chamber", help="counting chamber, as neubauer-improved")
-    groups.add_argument("--squares", type=float, default=1.0, help="of it that a photo shows (1)")
-    groups.add_argument("--dilution", type=float, default=1.0, help="2 is one part in two (1)")
-    groups.add_argument(
+    command.add_argument("--volume-ul", type=float, help="microlitres that a photo shows")
+    command.add_argument("--chamber", help="counting chamber, as neubauer-improved")
+    command.add_argument("--squares", type=float, default=1.0, help="of it that a photo shows (1)")
+    command.add_argument("--dilution", type=float, default=1.0, help="2 is one part in two (1)")
+    command.add_argument(
         "--pipetting-cv", type=float, default=0.0, metavar="PERCENT", help="of the volumes (0)"
     )
-    groups.add_argument("--out", type=Path, help="CSV to write (beside the table)")
-    groups.set_defaults(run=_groups)
 
 
 def _groups(options: argparse.Namespace) -> None:
@@ -68,6 +86,18 @@ def _groups(options: argparse.Namespace) -> None:
             "it, make room, or choose another name."
         ) from error
     print(f"The table of groups is {out}.")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from cellcount.counting.report.page import report_beside, write_report
+    from cellcount.counting.table import names_of
+    from cellcount.photos.reading import photos_in
+
+    sampled, page = _sampled(options), options.out or report_beside(options.table)
+    files = [one for path in options.photos for one in photos_of(path, options.recursive)]
+    photos = names_of(one for file in files for one in photos_in(file))
+    write_report(options.table, photos, page, by=options.by, sampled=sampled)
+    print(f"The report is {page}.")
 
 
 def _sampled(options: argparse.Namespace) -> "Sampled | None":

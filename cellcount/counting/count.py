@@ -191,6 +191,11 @@ def total(numbers: Sequence[Number]) -> Number:
     return Number(*summed(known))
 
 
+def trusted(counts: Sequence[Count]) -> Sequence[Count]:
+    """The counts of photos that are like those learned from; all, if none is."""
+    return [one for one in counts if not one.why] or counts
+
+
 def share_of(name: str, photos: Iterable[Mapping[str, Number]]) -> Share:
     """The share of a class among the cells of some photos, taken together, with its interval.
 

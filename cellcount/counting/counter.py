@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.usual import Usual
 from cellcount.counting import engines
 from cellcount.counting.cell_size import at_cell_size
-from cellcount.counting.count import Count, share_of
+from cellcount.counting.count import Count, share_of, trusted
 from cellcount.counting.detections import Detections
 from cellcount.counting.looking import Looking, Seen, Way
 from cellcount.counting.recalibration import recalibrate
@@ -26,8 +27,13 @@ from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
 from cellcount.files import digest
 from cellcount.labels.confirmed import labelled_photos
-from cellcount.photos.reading import PhotoError, photos_in
+from cellcount.photos.reading import PhotoError, list_photos, photos_in
 from cellcount.photos.view import View
+from cellcount.setup.packages import INSTALL
+
+if TYPE_CHECKING:
+    from cellcount.counting.notebook.explorer import Explorer
+    from cellcount.counting.notebook.folder import CountedFolder
 
 
 class Counter:
@@ -258,6 +264,72 @@ class Counter:
                 began = ended
         return [counts[name] for name in names if name in counts]
 
+    def count_folder(
+        self, folder: str | Path, table: str | Path | None = None, tile: int | None = None
+    ) -> "CountedFolder":
+        """Count the photos right in a folder: :meth:`count_all`, as a notebook shows it.
+
+        Args:
+            folder: of photos.
+            table: CSV to write; ``out``, the name of the folder and ``.csv`` if left out.
+            tile: pixels a side, if the photos are to be cut into other tiles than in training.
+
+        Raises:
+            CellCountError: there is no such folder, or it holds no photo; or as for
+                :meth:`count_all`.
+        """
+        from cellcount.counting.notebook.folder import CountedFolder
+
+        photos = names_of(one for file in list_photos(folder) for one in photos_in(file, self.view))
+        table = Path(table or f"out/{Path(folder).resolve().name}.csv")
+        counts = self.count_all([*photos.values()], table, tile)
+        return CountedFolder.of(counts, table, photos, self.view)
+
+    def explore(self, photo: str | Path | None = None) -> "Explorer":
+        """Move the threshold in a notebook, and see boxes and count; for photos uploaded there too.
+
+        Args:
+            photo: its path; none, if one is to be uploaded.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            CellCountError: ipywidgets is not installed.
+        """
+        try:
+            from cellcount.counting.notebook.explorer import Explorer
+        except ImportError as error:
+            raise CellCountError(
+                f"There is no slider without ipywidgets ({error}): install it ({INSTALL}), or use "
+                "counter.count(photo)."
+            ) from error
+        return Explorer(self.at_any_threshold, self.threshold, self.view, photo)
+
+    def at_any_threshold(self, photo: str | Path) -> Callable[[float | None], Count]:
+        """Look at a photo once, and return what counts it at any threshold, as often as you like.
+
+        What it is given counts as the ``threshold`` of a counter; None is this counter's own.
+
+        Args:
+            photo: its path.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+        """
+        seen = self._looking.see(photo, None, self.usual).remembered()
+
+        def count(threshold: float | None) -> Count:
+            counter = self if threshold is None else self._at(threshold)
+            return counter._count(photo, seen)[1]
+
+        return count
+
+    def _at(self, threshold: float) -> "Counter":
+        """The same detector with a threshold in the place of all it has learned about counting."""
+        other = copy(self)
+        other.threshold, other.calibration = threshold, None
+        other._by_class = dict.fromkeys(self._by_class)
+        return other
+
     def share(self, name: str, counts: Sequence[Count]) -> Share:
         """The share of a class among the cells counted on photos, taken together.
 
@@ -274,8 +346,7 @@ class Counter:
             raise CellCountError(
                 f"No class {name!r} was counted, among others: only of several there are shares."
             )
-        some = [one for one in counts if not one.why] or counts
-        return share_of(name, [one.by_class for one in some])
+        return share_of(name, [one.by_class for one in trusted(counts)])
 
     def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
         found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))

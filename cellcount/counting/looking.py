@@ -7,7 +7,7 @@ cells at the size learned, and a photo smaller than that is not enlarged.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcount.calibration.usual import Usual, figures_of
+from cellcount.counting.detections import Detections
 from cellcount.counting.engines import Engine
 from cellcount.counting.engines.slides import SlideEngine
 from cellcount.counting.engines.tiled import TiledEngine
@@ -57,6 +58,32 @@ class Seen(NamedTuple):
     ways: list[Way]
     longest: int = 0
     at: Callable[[int], Way] | None = None
+
+    def remembered(self) -> "Seen":
+        """The same, on which each engine finds the same but once."""
+
+        def once(way: Way) -> Way:
+            return way._replace(engine=_Once(way.engine))
+
+        ways = [once(way) for way in self.ways]
+        if (look := self.at) is None:
+            return self._replace(ways=ways)
+        return self._replace(ways=ways, at=cache(lambda side: once(look(side))))
+
+
+class _Once:
+    """An engine for one photo that keeps what it has found."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name, self.classes, self.meta = engine.name, engine.classes, engine.meta
+        self.img_size, self.prepare = engine.img_size, engine.prepare
+        self._engine, self._found = engine, dict[float, Detections]()
+
+    def find(self, prepared: Any, threshold: float) -> Detections:
+        """The boxes with a score above the threshold, in pixels of the photo."""
+        if threshold not in self._found:
+            self._found[threshold] = self._engine.find(prepared, threshold)
+        return self._found[threshold]
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,6 @@ def tell(checkpoint: Path, out: Path, learned: Mapping[str, Any]) -> None:
 
     stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
     kept = {name: value for name, value in stored["meta"].items() if name != "by_class"}
-    stored["meta"] = kept | learned
+    stored["meta"] = {**kept, **learned}
     with replacing(out) as beside:
         torch.save(stored, beside)

@@ -65,6 +65,11 @@ class Group:
         """The numbers of cells of the photos, with their intervals."""
         return [one.number.estimate for one in self.counts]
 
+    @property
+    def total(self) -> Estimate:
+        """All cells of the photos, and the interval of that."""
+        return summed(self.estimates)
+
     def share(self, name: str) -> Share:
         """The share of a class, with its interval."""
         return share_of(name, [one.by_class for one in self.counts])
@@ -85,14 +90,13 @@ class Group:
         }  # fmt: skip
         if not self.counts:
             return row
-        total = summed(self.estimates)
-        row |= dict(zip(("cells", "low", "high"), total, strict=True))
+        row |= dict(zip(("cells", "low", "high"), self.total, strict=True))
         row |= {"mean": round(self.mean, 2)}
         if len(self.counts) > 1:
             row["SD"] = round(self.sd, 2)
         if self.mean and len(self.counts) > 1:
             row["CV %"] = round(100 * self.sd / self.mean, 1)
-        for name in self.classes if total.n else ():
+        for name in self.classes if self.total.n else ():
             parts = zip(("%", "% low", "% high"), self.share(name), strict=True)
             row |= {f"{name} {of}": round(100 * part, 1) for of, part in parts}
         if sampled is not None:

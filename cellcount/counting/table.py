@@ -8,6 +8,7 @@ import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from cellcount.counting.count import Count, Number
+from cellcount.counting.found import FoundBoxes
 from cellcount.errors import CellCountError
 from cellcount.files import printable, replacing
 from cellcount.photos.view import inside
@@ -45,6 +47,7 @@ class CountTable:
         self._path, self._classes = path, list(classes)
         self._made_by = {"model": model, "options": options, "version": version("cellcount")}
         self._columns = _columns(classes)
+        self._boxes = FoundBoxes(path, self._made_by.values())
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         self._waiting: list[dict[str, Any]] = []
         self._file: TextIO | None = None
@@ -77,6 +80,7 @@ class CountTable:
         if error is None and self._waiting and self._file is None and not self._path.exists():
             self._begin()
         with suppress(OSError):  # what could not be written was told when it was
+            self._boxes.close()
             if self._file is not None:
                 self._file.close()
         self._lock.release()
@@ -101,7 +105,7 @@ class CountTable:
             plain = {safe(name): (name, photo) for name, photo in photos.items()}
             for row in rows:
                 name, photo = plain.get(row["photo"], ("", Path()))
-                same = all(row[column] == value for column, value in self._made_by.items())
+                same = all(row[name] == safe(value) for name, value in self._made_by.items())
                 if not name or not same or row["trust"] == FAILED:
                     continue
                 with suppress(ValueError, OSError):  # damaged, or its photo is gone
@@ -127,6 +131,10 @@ class CountTable:
         for name, one in count.by_class.items():
             share = round(100 * one.n / count.n, 1) if count.n else None
             row |= {name: one.n} | dict(zip(_of(name), (one.low, one.high, share), strict=True))
+        try:
+            self._boxes.add(count)
+        except OSError as error:
+            raise self._unwritable(error) from error
         self._write(row)
         if self._file is None:
             self._begin()
@@ -162,6 +170,7 @@ class CountTable:
                 rows.writerows(self._waiting)
                 file.flush()
                 os.fsync(file.fileno())
+            self._boxes.keep_only({plain(row["photo"]) for row in self._waiting})
             self._file = self._path.open("a", newline="", encoding="utf-8")
         except OSError as error:
             raise self._unwritable(error) from error
@@ -194,8 +203,21 @@ def read_counts(path: str | Path) -> dict[str, int]:
         return {row["photo"]: int(row["count"]) for row in csv.DictReader(file) if row["count"]}
 
 
-def read_table(path: str | Path) -> tuple[list[Count], list[str]]:
-    """The counts of a table, and the names of photos that could not be counted.
+@dataclass(frozen=True)
+class Row:
+    """A photo of a table: its count, or why it has none, and what has counted it.
+
+    ``made_by`` are the model, its options and the version of this package.
+    """
+
+    photo: str
+    count: Count | None
+    why: str
+    made_by: tuple[str, ...]
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """The photos of a table, in its order.
 
     Raises:
         CellCountError: it is no table of counts.
@@ -204,17 +226,32 @@ def read_table(path: str | Path) -> tuple[list[Count], list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
-            columns = [_plain(name) for name in rows.fieldnames or ()]
+            columns = [plain(name) for name in rows.fieldnames or ()]
             classes = columns[4 : -len(_LAST) : 1 + len(_OF_CLASS)]
             if columns != _columns(classes):
                 raise CellCountError(f"{path} is no table that `cellcount count` wrote.")
-            every = list(rows)
-        counts = [
-            _count(_plain(row["photo"]), row, classes) for row in every if row["trust"] != FAILED
-        ]
+            return [_row(row, classes) for row in rows]
     except (OSError, UnicodeError, csv.Error, ValueError) as error:
         raise CellCountError(f"The table {path} cannot be read ({error}). Count anew.") from error
-    return counts, [_plain(row["photo"]) for row in every if row["trust"] == FAILED]
+
+
+def read_table(path: str | Path) -> tuple[list[Count], list[str]]:
+    """The counts of a table, and the names of photos that could not be counted.
+
+    Raises:
+        CellCountError: it is no table of counts.
+    """
+    rows = read_rows(path)
+    counts = [row.count for row in rows if row.count is not None]
+    return counts, [row.photo for row in rows if row.count is None]
+
+
+def _row(row: Mapping[str, str], classes: Sequence[str]) -> Row:
+    if None in row.values():
+        raise ValueError(f"the row of {row['photo']} is cut short")
+    photo, made_by = plain(row["photo"]), tuple(plain(row[name]) for name in _LAST[-3:])
+    count = None if row["trust"] == FAILED else _count(photo, row, classes)
+    return Row(photo, count, plain(row["why"]), made_by)
 
 
 def _columns(classes: Sequence[str]) -> list[str]:
@@ -263,6 +300,6 @@ def safe(value: Any) -> Any:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """What :func:`safe` made safe."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text

@@ -15,15 +15,11 @@ from PIL import Image, ImageDraw, ImageFont
 from cellcount.calibration.accuracy import count_accuracy, curve
 from cellcount.calibration.matching import Prediction, match
 from cellcount.calibration.series import Chart
+from cellcount.counting.colours import CELL, CLASSES, FALSE_ALARM, MISS, OTHERS
 from cellcount.counting.count import Count
 from cellcount.judging.evaluation import Confusion
 from cellcount.photos.reading import pixels_of
 
-CELL = "#ff59d6"  # the walkthrough's pink; no cell and no stain on these photos has it
-# Told apart with every kind of colour vision, and from pink (Okabe & Ito, Color Universal Design).
-MISS, FALSE_ALARM = "#0072b2", "#e69f00"
-CLASSES = (CELL, "#56b4e9", "#f0e442", "#009e73", "#d55e00", "#e69f00")
-OTHERS = "#bbbbbb"  # of classes beyond those
 _LEGEND, _NAME = 10, 25  # lines; letters
 _BAR = 4  # a scale bar is a quarter of the picture long, at most
 

@@ -23,6 +23,7 @@ def test_help_names_every_command():
         "doctor",
         "demo",
         "count",
+        "report",
         "check",
         "import",
         "export",

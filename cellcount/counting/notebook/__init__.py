@@ -1,0 +1,1 @@
+"""What a notebook shows of counts: a folder's table with pictures, and a photo with a slider."""
