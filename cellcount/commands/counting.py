@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellcount.commands.asked import groups, photos_of
-from cellcount.commands.options import add_engine, add_view
+from cellcount.commands.options import add_engine, add_region, add_view
 from cellcount.errors import CellCountError
 from cellcount.labels.formats import WRITTEN
 
@@ -59,6 +59,7 @@ def add(commands: Any) -> None:
     count.add_argument(
         "--merge", action="append", metavar="NAME=A+B", help="count some classes as one, by a name"
     )
+    add_region(count)
     add_view(count)
     add_engine(count)
     count.set_defaults(run=_count)
@@ -87,6 +88,8 @@ def _count(options: argparse.Namespace) -> int:
         options.engine,
         scale=options.scale,
         um_per_px=options.um_per_px,
+        region=options.region,
+        edges=options.edges,
     )
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
@@ -124,6 +127,7 @@ def _count(options: argparse.Namespace) -> int:
 
 def _is_workbook(path: Path) -> bool:
     return path.suffix.lower() == ".xlsx"
+
 
 def _tell_series(counts: "Sequence[Count]", chart: Path) -> None:
     """Name the photos that stand out from the others, and draw the chart of a long series."""

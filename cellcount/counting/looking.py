@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cellcount.calibration.usual import Usual
 from cellcount.counting.engines import Engine
 from cellcount.counting.engines.tiled import TiledEngine
+from cellcount.counting.regions import Outline, Region
 from cellcount.errors import CellCountError
 from cellcount.photos.look import look
 from cellcount.photos.reading import pixel_size, pixels_of
@@ -40,11 +41,15 @@ class Way(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A photo of (width, height) pixels, so many micrometres each, and the ways to look at it."""
+    """A photo of (width, height) pixels, so many micrometres each, and the ways to look at it.
+
+    ``outline`` is the part of it that is to be counted.
+    """
 
     size: tuple[int, int]
     um_per_px: float | None
     ways: list[Way]
+    outline: Outline
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Looking:
 
     ``tile`` is what the detector was trained with. ``scale`` is how large cells lie in the photos
     beside those learned from; ``um_per_px`` takes the place of what files say, and ``view`` is
-    which channel and slice is read.
+    which channel and slice is read, ``region`` which part of photos is counted.
     """
 
     engine: Engine
@@ -61,6 +66,7 @@ class Looking:
     scale: float | None = None
     um_per_px: float | None = None
     view: View = field(default_factory=View.chosen)
+    region: Region = field(default_factory=Region)
 
     def __post_init__(self) -> None:
         """Refuse a scale that cannot be."""
@@ -87,14 +93,16 @@ class Looking:
             usual: what the photos are like that were learned from, if that is known.
 
         Raises:
-            PhotoError: it cannot be read.
+            PhotoError: it cannot be read, or the region is not on it.
         """
         pixels = pixels_of(photo, self.view)
         um = self.um_per_px
         if um is None and not isinstance(photo, np.ndarray):
             um = pixel_size(photo)
         height, width = pixels.shape[:2]
-        return Seen((width, height), um, [*self._ways(pixels, tile, usual, um)])
+        path = None if isinstance(photo, np.ndarray) else photo
+        outline = self.region.on(path, pixels)
+        return Seen((width, height), um, [*self._ways(pixels, tile, usual, um)], outline)
 
     def _ways(
         self, pixels: NDArray[np.uint8], tile: int | None, usual: Usual | None, um: float | None

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-_SIDE = 512  # pixels of the longest side of what is looked at; the rim is found to a fraction of one
+_SIDE = (
+    512  # pixels of the longest side of what is looked at; the rim is found to a fraction of one
+)
 _RIM = 3  # pixels of it along which the photo cuts the field
 _FEWEST = 12  # points, to tell a circle from a corner
 _ON = 0.015  # of the radius: what lies no further off is on the circle
