@@ -92,8 +92,10 @@ class Counter:
                 f"A threshold of {threshold:g} means nothing: scores lie from 0 to 1."
             )
         part = Region.asked(region, edges)
-        self._asked = {"threshold": threshold, "scale": scale, "um_per_px": um_per_px}
-        self._asked |= {"region": part.name or None, "edges": None if edges == "all" else edges}
+        self._asked: dict[str, float | str | None] = {
+            **{"threshold": threshold, "scale": scale, "um_per_px": um_per_px},
+            **{"region": part.name or None, "edges": None if edges == "all" else edges},
+        }
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
         learned = threshold is None and "calibration" in meta
         self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
@@ -281,7 +283,7 @@ class Counter:
     def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
         found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
         counted, outline = seen.outline.counted(found.boxes), seen.outline
-        found = Detections(*(each[counted] for each in found))
+        found = found.only(counted)
         count = replace(
             self._weigh(photo, found),
             tile=tile,
@@ -315,8 +317,7 @@ class Counter:
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:
-            cells = found.scores > self.threshold
-            found = Detections(found.boxes[cells], found.scores[cells], found.labels[cells])
+            found = found.only(found.scores > self.threshold)
         count = Count.of(
             photo,
             found.boxes,

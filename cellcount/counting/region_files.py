@@ -4,6 +4,7 @@ import re
 import struct
 from pathlib import Path
 
+import numpy as np
 import shapely
 from roifile import ROI_TYPE, ImagejRoi
 
@@ -55,14 +56,17 @@ def _imagej(file: Path) -> Points:
     if region.roitype not in _AREAS:
         raise ValueError("it is a line or a point, no area")
     if region.roitype in _AREAS[:2]:
-        left, top, right, bottom = region.left, region.top, region.right, region.bottom
+        corner = np.array([region.left, region.top], dtype=float)
+        sides = np.array([region.right, region.bottom]) - corner
         if region.subpixelrect:
-            left, top = region.xd, region.yd
-            right, bottom = left + region.widthd, top + region.heightd
+            corner, sides = (
+                np.array([region.xd, region.yd]),
+                np.array([region.widthd, region.heightd]),
+            )
         unit = shapely.box(0, 0, 1, 1)
         if region.roitype == ROI_TYPE.OVAL:
             unit = shapely.Point(0.5, 0.5).buffer(0.5, quad_segs=64)
-        found = (left, top) + shapely.get_coordinates(unit)[:-1] * (right - left, bottom - top)
+        found = corner + shapely.get_coordinates(unit)[:-1] * sides
     else:
         found = region.coordinates()
     return tuple((float(x), float(y)) for x, y in found)
