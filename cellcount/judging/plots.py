@@ -144,11 +144,12 @@ def _draw(
         right, bottom = picture.width - 2 * margin, picture.height - 2 * margin
         left = right - round(um * scale / um_per_px)
         plate = (left - margin, bottom - 3 * line - margin, right + margin, bottom + margin)
-        above = draw.textbbox((left, plate[1]), text, font=font, anchor="lb")
+        begin = min(left, right - draw.textlength(text, font=font))  # of words longer than the bar
+        above = draw.textbbox((begin, plate[1]), text, font=font, anchor="lb")
         draw.rectangle(
-            (plate[0], above[1] - margin, max(plate[2], above[2]), plate[3]), fill="black"
+            (min(plate[0], begin - margin), above[1] - margin, max(plate[2], above[2]), plate[3]), fill="black"
         )
-        draw.text((left, plate[1]), text, font=font, fill="white", anchor="lb")
+        draw.text((begin, plate[1]), text, font=font, fill="white", anchor="lb")
         draw.rectangle((left, bottom - 3 * line, right, bottom), fill="white")
     return picture
 
