@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellcount.commands.asked import groups, photos_of
-from cellcount.commands.options import add_engine, add_view
+from cellcount.commands.options import add_engine, add_region, add_view
 from cellcount.errors import CellCountError
 from cellcount.labels.formats import WRITTEN
 
@@ -63,6 +63,7 @@ def add(commands: Any) -> None:
     count.add_argument(
         "--merge", action="append", metavar="NAME=A+B", help="count some classes as one, by a name"
     )
+    add_region(count)
     add_view(count)
     add_engine(count)
     count.set_defaults(run=_count)
@@ -77,9 +78,8 @@ def _count(options: argparse.Namespace) -> int:
     from cellcount.labels.writing import refuse_full
 
     table = options.out.with_suffix(".csv") if _is_workbook(options.out) else options.out
-    boxes = table.with_name(f"{table.stem}-boxes")
     if options.boxes:
-        refuse_full(boxes)
+        refuse_full(_boxes_beside(table))
         if table.exists():
             print(f"All photos are counted anew, for their boxes: {table} has numbers only.")
     counter = _counter(options)
@@ -95,7 +95,7 @@ def _count(options: argparse.Namespace) -> int:
     if failed:
         print(f"{failed} of {len({*photos})} photos could not be counted: the table says why.")
     print(f"The table is {table}.")
-    _write_beside(options, counter, counts, photos, table, boxes)
+    _write_beside(options, counter, counts, photos, table)
     return SOME_FAILED if failed else 0
 
 
@@ -108,6 +108,8 @@ def _counter(options: argparse.Namespace) -> "Counter":
         options.engine,
         scale=options.scale,
         um_per_px=options.um_per_px,
+        region=options.region,
+        edges=options.edges,
     )
     if options.classes or options.merge:
         counter.group(groups(options.classes or [], options.merge or [], counter.classes))
@@ -135,7 +137,6 @@ def _write_beside(
     counts: "Sequence[Count]",
     photos: Sequence[Path],
     table: Path,
-    boxes: Path,
 ) -> None:
     """What was asked for beside the table, and pictures of photos that are too large to look at."""
     from cellcount.counting.boxes import write_boxes
@@ -151,11 +152,16 @@ def _write_beside(
         write_workbook(table, options.out)
         print(f"The workbook is {options.out}.")
     if options.boxes:
+        boxes = _boxes_beside(table)
         moved = write_boxes(counts, names, counter.classes[0], boxes, options.boxes)
         print(f"The {moved.boxes} boxes are in {boxes}, with copies of the photos.")
     if options.report:
         write_report(table, names, report_beside(table), view=counter.view)
         print(f"The report is {report_beside(table)}.")
+
+
+def _boxes_beside(table: Path) -> Path:
+    return table.with_name(f"{table.stem}-boxes")
 
 
 def _is_workbook(path: Path) -> bool:

@@ -56,6 +56,23 @@ def add_view(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_region(command: argparse.ArgumentParser) -> None:
+    """Which part of photos is counted: ``--region`` and ``--edges``."""
+    command.add_argument(
+        "--region",
+        metavar="circle|X,Y,WIDTH,HEIGHT|FILE",
+        help="count this part only: the bright round field, a rectangle in pixels or percent of "
+        "the photo (10%%,10%%,80%%,80%%), or a polygon, ImageJ's .roi or a CSV of x and y",
+    )
+    command.add_argument(
+        "--edges",
+        default="all",
+        choices=("all", "two"),
+        help="two: cells that touch the left or the top edge count, those that touch the right or "
+        "the bottom one do not (all)",
+    )
+
+
 def by_hand(options: argparse.Namespace) -> dict[str, Any]:
     """The values of a recipe that the user has given."""
     given = {name: getattr(options, name) for name in ("size", "steps")}

@@ -44,7 +44,14 @@ def _add_asked(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--volume-ul", type=float, help="microlitres that a photo shows")
     command.add_argument("--chamber", help="counting chamber, as neubauer-improved")
-    command.add_argument("--squares", type=float, default=1.0, help="of it that a photo shows (1)")
+    command.add_argument(
+        "--squares",
+        type=_squares,
+        default=1.0,
+        metavar="N|area",
+        help="of it that a photo shows (1); area: as many as were counted, where the size of a "
+        "pixel is known",
+    )
     command.add_argument("--dilution", type=float, default=1.0, help="2 is one part in two (1)")
     command.add_argument(
         "--pipetting-cv", type=float, default=0.0, metavar="PERCENT", help="of the volumes (0)"
@@ -72,8 +79,14 @@ def _groups(options: argparse.Namespace) -> None:
             print(f"    {name}: {group.share(name)}")
         if sampled is not None:
             print(f"    {group.concentration(sampled)}")
+            for name in group.classes:
+                print(f"    {name}: {group.concentration(sampled, name)}")
+        if group.density is not None:
+            print(f"    {group.density}")
         if group.flagged:
             print(f"    photos to be looked at: {group.flagged}; the table of counts says why")
+        if group.unsure:
+            print(f"    counts without an interval, taken for exact here: {group.unsure}")
     out = options.out or options.table.with_name(f"{options.table.stem}-groups.csv")
     rows = pd.DataFrame([group.row(sampled) for group in groups])
     try:
@@ -100,6 +113,11 @@ def _report(options: argparse.Namespace) -> None:
     print(f"The report is {page}.")
 
 
+def _squares(text: str) -> float | None:
+    """A number of squares; None is as many as were counted."""
+    return None if text == "area" else float(text)
+
+
 def _sampled(options: argparse.Namespace) -> "Sampled | None":
     """What a photo shows, as the options say; None if they do not."""
     from cellcount.calibration.concentration import CHAMBERS
@@ -114,7 +132,14 @@ def _sampled(options: argparse.Namespace) -> "Sampled | None":
             )
         if volume is not None:
             raise CellCountError("Give --chamber or --volume-ul, not both.")
-        volume = CHAMBERS[options.chamber].volume * options.squares
+        chamber, squares = CHAMBERS[options.chamber], options.squares
+        volume = None if squares is None else chamber.volume * squares
+        return Sampled(volume, options.dilution, options.pipetting_cv / 100, chamber.depth)
     if volume is None:
+        if options.squares != 1.0 or options.dilution != 1.0 or options.pipetting_cv:
+            raise CellCountError(
+                "--squares, --dilution and --pipetting-cv make a concentration only of a known "
+                "volume: give --chamber or --volume-ul too."
+            )
         return None
     return Sampled(volume, options.dilution, options.pipetting_cv / 100)

@@ -50,7 +50,9 @@ class Count:
     does not know what those were like. ``figures`` are what the photo was judged by.
 
     ``tile`` is the side in pixels of the squares in which it was counted; None: as a whole.
-    ``um_per_px`` is how many micrometres a pixel is wide, if that is known.
+    ``um_per_px`` is how many micrometres a pixel is wide, if that is known. ``area_px`` is what was
+    counted of the photo, in square pixels, and ``outline`` (n, 2) the corners of that region; None
+    if it is all of the photo.
     """
 
     photo: str
@@ -65,6 +67,8 @@ class Count:
     figures: Mapping[str, float] = field(default_factory=dict)
     tile: int | None = None
     um_per_px: float | None = None
+    area_px: float | None = None
+    outline: NDArray[np.floating] | None = None
 
     def __str__(self) -> str:
         """The count and its interval, as 80 (74 to 87), those of the classes, and what is odd."""
@@ -92,6 +96,13 @@ class Count:
             return None
         sides = (self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1) ** 0.5
         return float(np.median(sides) * self.um_per_px)
+
+    @property
+    def area_mm2(self) -> float | None:
+        """What was counted of the photo, in square millimetres; None if unknown."""
+        if self.um_per_px is None or self.area_px is None:
+            return None
+        return self.area_px * self.um_per_px**2 / 1e6
 
     @property
     def trust(self) -> str:

@@ -22,6 +22,7 @@ from cellcount.counting.count import Count, share_of, trusted
 from cellcount.counting.detections import Detections
 from cellcount.counting.looking import Looking, Seen, Way
 from cellcount.counting.recalibration import recalibrate
+from cellcount.counting.regions import Region
 from cellcount.counting.table import CountTable, names_of
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
@@ -68,6 +69,8 @@ class Counter:
         um_per_px: micrometres of a pixel, in the place of what the photos' files say. If those of
             the photos learned from are known too, photos of another objective are counted at the
             scale that fits.
+        region: the part of photos that is counted, and ``edges``, which cells at its edge:
+            :meth:`Region.asked`.
 
     Raises:
         CellCountError: the file is missing, damaged, or says too little to count with; or the
@@ -83,6 +86,8 @@ class Counter:
         scale: float | None = None,
         view: View | None = None,
         um_per_px: float | None = None,
+        region: str | None = None,
+        edges: str = "all",
     ) -> None:
         self._checkpoint, self._engine = checkpoint, engines.load(checkpoint, engine)
         meta = self._engine.meta
@@ -95,7 +100,11 @@ class Counter:
             raise CellCountError(
                 f"A threshold of {threshold:g} means nothing: scores lie from 0 to 1."
             )
-        self._asked = {"threshold": threshold, "scale": scale, "um_per_px": um_per_px}
+        part = Region.asked(region, edges)
+        self._asked: dict[str, float | str | None] = {
+            **{"threshold": threshold, "scale": scale, "um_per_px": um_per_px},
+            **{"region": part.name or None, "edges": None if edges == "all" else edges},
+        }
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
         learned = threshold is None and "calibration" in meta
         self.calibration = Calibration.from_meta(meta["calibration"]) if learned else None
@@ -108,7 +117,7 @@ class Counter:
         self.usual = Usual.from_meta(meta["usual"]) if "usual" in meta else None
         self.view = view or View.learned(meta)
         self._looking = Looking(
-            self._engine, self.tile, scale, um_per_px, self.view, meta.get("cell_side")
+            self._engine, self.tile, scale, um_per_px, self.view, meta.get("cell_side"), part
         )
         self._looking.engine_for(None, self.usual)
         self._groups: Mapping[str, Sequence[str]] | None = None
@@ -198,7 +207,7 @@ class Counter:
     def find_and_count(
         self, photo: str | Path, tile: int | None = None
     ) -> tuple[Detections, Count]:
-        """All that :meth:`find` finds above its least score, and the count that comes of it.
+        """What :meth:`find` finds above its least score in the region, and the count of it.
 
         Args:
             photo: its path.
@@ -350,7 +359,15 @@ class Counter:
 
     def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
         found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
-        count = replace(self._weigh(photo, found), tile=tile, um_per_px=seen.um_per_px)
+        counted, outline = seen.outline.counted(found.boxes), seen.outline
+        found = found.only(counted)
+        count = replace(
+            self._weigh(photo, found),
+            tile=tile,
+            um_per_px=seen.um_per_px,
+            area_px=outline.area,
+            outline=outline.corners,
+        )
         return found, count if unlike is None else count.flagged(*unlike)
 
     def _find(
@@ -388,8 +405,7 @@ class Counter:
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:
-            cells = found.scores > self.threshold
-            found = Detections(found.boxes[cells], found.scores[cells], found.labels[cells])
+            found = found.only(found.scores > self.threshold)
         count = Count.of(
             photo,
             found.boxes,

@@ -18,6 +18,10 @@ class Detections(NamedTuple):
     scores: NDArray[np.float64]
     labels: NDArray[np.int64]
 
+    def only(self, which: NDArray[np.bool_]) -> "Detections":
+        """The boxes for which ``which`` (n,) holds."""
+        return Detections(self.boxes[which], self.scores[which], self.labels[which])
+
     def kinds(self, classes: Sequence[str]) -> NDArray[np.str_] | None:
         """(n,), the class of each box by its name; None if the detector knows one class only."""
         return np.array(classes, dtype=str)[self.labels - 1] if len(classes) > 1 else None

@@ -19,11 +19,13 @@ from cellcount.counting.detections import Detections
 from cellcount.counting.engines import Engine
 from cellcount.counting.engines.slides import SlideEngine
 from cellcount.counting.engines.tiled import TiledEngine
+from cellcount.counting.regions import Outline, Region
 from cellcount.errors import CellCountError
 from cellcount.photos.look import look
 from cellcount.photos.reading import (
     LargePhotoError,
     PhotoError,
+    photo_size,
     pixel_size,
     read_with_pixel_size,
 )
@@ -51,11 +53,13 @@ class Seen(NamedTuple):
     """A photo with the micrometres of its pixels, and the ways to look at it.
 
     ``at``, if cells are to be brought to a size, looks at it in tiles of so many pixels a side,
-    larger than the photo or not; ``longest`` is the photo's longest side.
+    larger than the photo or not; ``longest`` is the photo's longest side. ``outline`` is the part
+    of it that is to be counted.
     """
 
     um_per_px: float | None
     ways: list[Way]
+    outline: Outline
     longest: int = 0
     at: Callable[[int], Way] | None = None
 
@@ -93,7 +97,7 @@ class Looking:
     ``tile`` is what the detector was trained with. ``scale`` is how large cells lie in the photos
     beside those learned from; ``um_per_px`` takes the place of what files say, and ``view`` is
     which channel and slice is read. ``cell_side`` is how many pixels a side of what it is shown a
-    detector of any cell wants cells to have.
+    detector of any cell wants cells to have, ``region`` which part of photos is counted.
     """
 
     engine: Engine
@@ -102,6 +106,7 @@ class Looking:
     um_per_px: float | None = None
     view: View = field(default_factory=View.chosen)
     cell_side: float | None = None
+    region: Region = field(default_factory=Region)
 
     def __post_init__(self) -> None:
         """Refuse a scale that cannot be."""
@@ -128,7 +133,7 @@ class Looking:
             usual: what the photos are like that were learned from, if that is known.
 
         Raises:
-            PhotoError: it cannot be read.
+            PhotoError: it cannot be read, or the region is not on it.
         """
         if isinstance(photo, np.ndarray):
             pixels, um = photo, None
@@ -137,18 +142,21 @@ class Looking:
                 pixels, um = read_with_pixel_size(photo, view=self.view)
             except LargePhotoError:
                 um = pixel_size(photo) if self.um_per_px is None else self.um_per_px
-                return Seen(um, [self._by_parts(Path(photo), tile, usual, um)])
+                outline = self.region.on(photo, photo_size(photo))
+                return Seen(um, [self._by_parts(Path(photo), tile, usual, um)], outline)
         um = um if self.um_per_px is None else self.um_per_px
         ways = [*self._ways(pixels, tile, usual, um)]
+        height, width = pixels.shape[:2]
+        path = None if isinstance(photo, np.ndarray) else photo
+        outline = self.region.on(path, (width, height), pixels)
         if self.cell_side is None or ways[0].tile is not None:
-            return Seen(um, ways)
-        longest = max(pixels.shape[:2])
+            return Seen(um, ways, outline)
 
         def at(side: int) -> Way:
             engine = self._on_tiles(side, True)
             return Way(engine, engine.prepare(pixels), side, ways[0].figures)
 
-        return Seen(um, ways, longest, at)
+        return Seen(um, ways, outline, max(width, height), at)
 
     def _by_parts(
         self, photo: Path, tile: int | None, usual: Usual | None, um: float | None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cellcount.calibration.classes import Share, summed
-from cellcount.calibration.concentration import Concentration, concentration
+from cellcount.calibration.concentration import Concentration, Density, concentration, density
 from cellcount.calibration.intervals import Estimate
 from cellcount.counting.count import Count, share_of
 from cellcount.counting.table import read_table
@@ -20,11 +20,16 @@ from cellcount.errors import CellCountError
 
 @dataclass(frozen=True)
 class Sampled:
-    """What a photo shows of a sample; see :func:`concentration`."""
+    """What a photo shows of a sample; see :func:`concentration`.
 
-    volume: float
+    The volume is ``volume`` microlitres a photo; or, if that is None, what lies over the area that
+    was counted, ``depth`` millimetres deep.
+    """
+
+    volume: float | None
     dilution: float = 1.0
     pipetting: float = 0.0
+    depth: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,44 @@ class Group:
         """The share of a class, with its interval."""
         return share_of(name, [one.by_class for one in self.counts])
 
-    def concentration(self, sampled: Sampled) -> Concentration:
+    @property
+    def unsure(self) -> int:
+        """How many counts have no interval: what the detector may err by is not known of them."""
+        return sum(one.low is None for one in self.counts)
+
+    @property
+    def area(self) -> float | None:
+        """What was counted of the photos together, in mm²; None if it is not known of each."""
+        known = [one.area_mm2 for one in self.counts if one.area_mm2 is not None]
+        return sum(known) if known and len(known) == len(self.counts) else None
+
+    @property
+    def density(self) -> Density | None:
+        """Cells on a square millimetre; None if the area is not known."""
+        return None if self.area is None else density(self.estimates, self.area)
+
+    def concentration(self, sampled: Sampled, name: str | None = None) -> Concentration:
         """Cells in a millilitre of the sample.
 
+        Args:
+            sampled: what a photo shows of it.
+            name: of a class, if only its cells are asked for.
+
         Raises:
-            CellCountError: no photo of the group was counted.
+            CellCountError: no photo of the group was counted, or the area is asked for and unknown.
         """
-        return concentration(self.estimates, sampled.volume, sampled.dilution, sampled.pipetting)
+        volume = sampled.volume
+        if volume is None:
+            if self.area is None:
+                raise CellCountError(
+                    "The table does not say how large the area is that was counted: count with "
+                    "--um-per-px, or give the number of --squares."
+                )
+            volume = self.area * sampled.depth / len(self.counts)
+        counts = self.estimates
+        if name is not None:
+            counts = [one.by_class[name].estimate for one in self.counts]
+        return concentration(counts, volume, sampled.dilution, sampled.pipetting)
 
     def row(self, sampled: Sampled | None = None) -> dict[str, Any]:
         """The group as a row of a table; what is unknown is empty."""
@@ -99,9 +135,15 @@ class Group:
         for name in self.classes if self.total.n else ():
             parts = zip(("%", "% low", "% high"), self.share(name), strict=True)
             row |= {f"{name} {of}": round(100 * part, 1) for of, part in parts}
+        rates: dict[str, tuple[float, float, float]] = {}
+        if (dense := self.density) is not None:
+            rates["cells/mm2"] = dense
         if sampled is not None:
-            ends = zip(("", " low", " high"), self.concentration(sampled), strict=True)
-            row |= {f"cells/mL{of}": float(f"{value:.4g}") for of, value in ends}
+            rates["cells/mL"] = self.concentration(sampled)
+            rates |= {f"{name}/mL": self.concentration(sampled, name) for name in self.classes}
+        for name, rate in rates.items():
+            ends = zip(("", " low", " high"), rate, strict=True)
+            row |= {f"{name}{of}": float(f"{value:.4g}") for of, value in ends}
         return row
 
 

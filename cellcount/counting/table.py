@@ -26,7 +26,10 @@ from cellcount.photos.view import inside
 FAILED = "failed"
 TEXTS = ("photo", "trust", "why", "model", "options", "version")  # columns; others hold numbers
 _OF_CLASS = ("low", "high", "%")
-_LAST = ("trust", "why", "tile", "um/px", "cell um", "seconds", "model", "options", "version")
+_LAST = (
+    *("trust", "why", "tile", "um/px", "cell um", "area px", "area mm2", "seconds"),
+    *("model", "options", "version"),
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets calculate instead of showing it
 
 
@@ -126,6 +129,8 @@ class CountTable:
             "photo": count.photo, "count": count.n, "low": count.low, "high": count.high,
             "trust": count.trust, "why": ", ".join(count.why or ()), "tile": count.tile,
             "um/px": _rounded(count.um_per_px), "cell um": _rounded(count.cell_um),
+            "area px": count.area_px and round(count.area_px),
+            "area mm2": _rounded(count.area_mm2),
             "seconds": round(seconds, 2), **self._made_by,
         }  # fmt: skip
         for name, one in count.by_class.items():
@@ -278,6 +283,7 @@ def _count(photo: str, row: Mapping[str, str], classes: Sequence[str]) -> Count:
         why=why if row["trust"] else None,
         tile=int(row["tile"]) if row["tile"] else None,
         um_per_px=float(row["um/px"]) if row["um/px"] else None,
+        area_px=float(row["area px"]) if row["area px"] else None,
     )
 
 

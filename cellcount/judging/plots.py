@@ -56,7 +56,7 @@ def draw_count(
     if (more := count.n - len(count.boxes)) > 0:
         words.append((f"{more} more than boxes", "white"))
     words += [(f"Look: {reason}", FALSE_ALARM) for reason in count.why or ()]
-    return _draw(photo, drawn, words, longest, count.um_per_px)
+    return _draw(photo, drawn, words, longest, um_per_px=count.um_per_px, outline=count.outline)
 
 
 def _cells(n: int) -> str:
@@ -102,11 +102,14 @@ def _draw(
     drawn: Sequence[tuple[ArrayLike, str]],
     words: Sequence[tuple[str, str]],
     longest: int | None,
+    *,
     um_per_px: float | None = None,
+    outline: ArrayLike | None = None,
 ) -> Image.Image:
     """Boxes (n, 4) in their colours, and words in theirs on a plate in the upper left corner.
 
-    A scale bar lies in the lower right one, if it is known how wide a pixel of the photo is.
+    A scale bar lies in the lower right one, if it is known how wide a pixel of the photo is. An
+    outline (n, 2) is drawn around what was counted.
     """
     picture = Image.fromarray(pixels_of(photo))
     scale = min(1.0, longest / max(picture.size)) if longest else 1.0
@@ -115,6 +118,10 @@ def _draw(
         picture = picture.resize(shrunk, Image.Resampling.LANCZOS)
     draw = ImageDraw.Draw(picture)
     line = max(2, max(picture.size) // 500)
+    if outline is not None:
+        corners = [tuple(corner) for corner in np.asarray(outline, dtype=float) * scale]
+        for colour, width in (("black", 2 * line), ("white", line)):  # seen on light and dark
+            draw.line(corners, fill=colour, width=width)
     for boxes, colour in drawn:
         for box in np.asarray(boxes, dtype=float).reshape(-1, 4) * scale:
             draw.rectangle(tuple(box), outline=colour, width=line)
@@ -133,11 +140,13 @@ def _draw(
         right, bottom = picture.width - 2 * margin, picture.height - 2 * margin
         left = right - round(um * scale / um_per_px)
         plate = (left - margin, bottom - 3 * line - margin, right + margin, bottom + margin)
-        above = draw.textbbox((left, plate[1]), text, font=font, anchor="lb")
+        begin = min(left, right - draw.textlength(text, font=font))  # of words longer than the bar
+        above = draw.textbbox((begin, plate[1]), text, font=font, anchor="lb")
         draw.rectangle(
-            (plate[0], above[1] - margin, max(plate[2], above[2]), plate[3]), fill="black"
+            (min(plate[0], begin - margin), above[1] - margin, max(plate[2], above[2]), plate[3]),
+            fill="black",
         )
-        draw.text((left, plate[1]), text, font=font, fill="white", anchor="lb")
+        draw.text((begin, plate[1]), text, font=font, fill="white", anchor="lb")
         draw.rectangle((left, bottom - 3 * line, right, bottom), fill="white")
     return picture
 

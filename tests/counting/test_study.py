@@ -1,6 +1,7 @@
 """Groups of photos and concentrations, against numbers worked out by hand."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,10 +46,48 @@ def test_a_hemocytometer_worked_out_by_hand():
     counts = [exact(n) for n in (52, 48, 61, 55)]
     found = concentration(counts, CHAMBERS["neubauer-improved"].volume, dilution=2)
     assert found.value == pytest.approx(54 / 0.1 * 1000 * 2)  # 1.08 million
-    # Poisson: 216 cells, from 188.2 to 246.8 (exact tables). Student: SD 5.48, t of 3 is 3.182, so
-    # 216 -+ 3.182 * 5.48 * 2 = 34.9, which is more.
-    assert found.low == pytest.approx((216 - 34.87) / 216 * 1.08e6, rel=1e-3)
-    assert found.high == pytest.approx((216 + 34.87) / 216 * 1.08e6, rel=1e-3)
+    # Poisson: 216 cells, from 188.2 to 246.8 (exact tables). The squares have an SD of 5.48, less
+    # than the root of 54, which is 7.35: nothing but chance is seen.
+    assert found.low == pytest.approx(188.2 / 216 * 1.08e6, rel=1e-3)
+    assert found.high == pytest.approx(246.8 / 216 * 1.08e6, rel=1e-3)
+
+
+def test_squares_that_differ_by_more_than_chance():
+    """The same mean, but an SD of 22.33: 216 -+ t * SD * 2, where Student's t of 3 is 3.182."""
+    found = concentration([exact(n) for n in (30, 40, 72, 74)], 0.1)
+    assert found.high == pytest.approx((216 + 3.1824 * 22.33 * 2) / 0.4 * 1000, rel=1e-3)
+    assert found.low == pytest.approx((216 - 3.1824 * 22.33 * 2) / 0.4 * 1000, rel=1e-3)
+
+
+def test_chambers_hold_what_their_whole_ruling_is_said_to():
+    """Microlitres of all squares, and the factor from cells in a large square to a millilitre."""
+    wholes = {"neubauer-improved": (9, 0.9), "thoma": (1, 0.1), "buerker": (9, 0.9)}
+    wholes |= {"fuchs-rosenthal": (16, 3.2), "sedgewick-rafter": (1000, 1000)}
+    wholes |= {"neubauer-improved-group": (25, 0.1)}
+    assert wholes.keys() == CHAMBERS.keys()
+    for name, (squares, microlitres) in wholes.items():
+        assert CHAMBERS[name].volume * squares == pytest.approx(microlitres)
+    assert concentration([exact(1)], CHAMBERS["neubauer-improved"].volume).value == 10_000
+
+
+def test_density_and_volume_come_from_the_area(tmp_path, capsys):
+    """50 cells on 1000 x 500 pixels of 1 µm: 0.5 mm², 100 cells/mm², 0.05 µL under 0.1 mm."""
+    path = tmp_path / "counts.csv"
+    with CountTable(path, ["live", "dead"], "m", "") as rows:
+        one = a_count("a/1.png", 40, 10)
+        rows.add(replace(one, area_px=500_000, um_per_px=1.0), 0.1)
+    assert main.main(["groups", str(path), "--chamber", "thoma", "--squares", "area"]) == 0
+    assert "100 (74.2 to 132) cells/mm²" in capsys.readouterr().out  # 37.1 to 65.9: Garwood
+    (row,) = rows_of(path.with_name("counts-groups.csv"))
+    assert float(row["cells/mm2"]) == 100 and float(row["cells/mL"]) == 1_000_000
+    assert float(row["live/mL"]) == 800_000
+    assert float(row["live/mL low"]) == pytest.approx(28.58 / 0.05 * 1000, rel=1e-3)
+    with CountTable(path, ["live", "dead"], "m", "anew") as rows:
+        rows.add(one, 0.1)
+    assert main.main(["groups", str(path), "--chamber", "thoma", "--squares", "area"]) == 1
+    assert "--um-per-px" in capsys.readouterr().err
+    assert main.main(["groups", str(path), "--squares", "4"]) == 1
+    assert "--chamber or --volume-ul" in capsys.readouterr().err
 
 
 def test_one_photo_has_the_exact_interval_of_poisson():
