@@ -50,7 +50,7 @@ class Counter:
         engine: what computes it: ``auto`` (OpenVINO where it is installed and the detector can be
             exported, else torch), ``openvino`` or ``torch``. All find the same boxes. The first
             time, OpenVINO exports the detector, which takes a quarter of a minute; the export is
-            kept beside the checkpoint.
+            kept beside the checkpoint. Or one that has been loaded from it.
         scale: for photos of another objective: how large cells lie in them, in pixels, beside those
             of the photos learned from; 0.5 at half the magnification. Tiles are as large as shows
             cells at the size learned, and a photo smaller than that is not enlarged.
@@ -69,13 +69,14 @@ class Counter:
         self,
         checkpoint: str | Path,
         threshold: float | None = None,
-        engine: str = "auto",
+        engine: str | engines.Engine = "auto",
         *,
         scale: float | None = None,
         view: View | None = None,
         um_per_px: float | None = None,
     ) -> None:
-        self._checkpoint, self._engine = checkpoint, engines.load(checkpoint, engine)
+        self._checkpoint = checkpoint
+        self._engine = engines.load(checkpoint, engine) if isinstance(engine, str) else engine
         meta = self._engine.meta
         if threshold is None and "threshold" not in meta:
             raise CellCountError(
@@ -135,6 +136,17 @@ class Counter:
                 raise CellCountError(f"The class {name!r} would be counted twice: name it once.")
         self._groups = groups
 
+    def at(self, threshold: float | None, view: View | None = None) -> "Counter":
+        """The same detector with another threshold, or another view of photos; loads nothing.
+
+        Raises:
+            CellCountError: no such score can be.
+        """
+        asked = {**self._asked, "threshold": threshold}
+        other = Counter(self._checkpoint, engine=self._engine, view=view or self.view, **asked)
+        other._groups = self._groups
+        return other
+
     def calibrate(self, folder: str | Path, out: str | Path) -> "Counter":
         """A counter for photos like some labelled ones: :func:`recalibrate`, which takes seconds.
 
@@ -168,7 +180,20 @@ class Counter:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
-        return self._find(self._looking.see(photo, tile, self.usual), threshold)[0]
+        return self._find(self.see(photo, tile), threshold)[0]
+
+    def see(self, photo: str | Path | NDArray[np.uint8], tile: int | None = None) -> Seen:
+        """Read a photo, for the detector to be run on it once whoever counts it.
+
+        Args:
+            photo: its path, or its upright pixels (height, width, 3).
+            tile: pixels a side, if the photo is to be cut into other tiles than in training.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            CellCountError: such tiles cannot be counted.
+        """
+        return self._looking.see(photo, tile, self.usual)
 
     def count(self, photo: str | Path, tile: int | None = None) -> Count:
         """Count the cells on one photo.
@@ -184,19 +209,46 @@ class Counter:
         return self.find_and_count(photo, tile)[1]
 
     def find_and_count(
-        self, photo: str | Path, tile: int | None = None
+        self, photo: str | Path, tile: int | None = None, *, seen: Seen | None = None
     ) -> tuple[Detections, Count]:
         """All that :meth:`find` finds above its least score, and the count that comes of it.
 
         Args:
             photo: its path.
             tile: pixels a side, if the photo is to be cut into other tiles than in training.
+            seen: what :meth:`see` gave for it, from this counter or from one that is :meth:`at`
+                another threshold.
 
         Raises:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
-        return self._count(photo, self._looking.see(photo, tile, self.usual))
+        return self._count(photo, self.see(photo, tile) if seen is None else seen)
+
+    def recount(self, found: Detections, count: Count) -> Count:
+        """A photo's count by this counter, from what another one has made of it.
+
+        Args:
+            found: on the photo, by :meth:`find_and_count` of a counter with a threshold, which is
+                that of this one :meth:`at` any other.
+            count: the count that came of it.
+        """
+        made = replace(self._weigh(count.photo, found), tile=count.tile, um_per_px=count.um_per_px)
+        return made if count.why is None else made.flagged(count.why, count.figures)
+
+    def table(self, path: str | Path, tile: int | None = None) -> CountTable:
+        """The table that counts by this counter are written to, a context.
+
+        Args:
+            path: CSV to write.
+            tile: pixels a side, if photos are cut into other tiles than in training.
+        """
+        classes = [*self._groups] if self._groups else self.classes
+        asked = {**self._asked, **vars(self.view), "tile": tile, "classes": self._groups}
+        options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
+        model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
+        shown = classes if len(self.classes) > 1 else []
+        return CountTable(Path(path), shown, model, options)
 
     def count_all(
         self,
@@ -227,12 +279,7 @@ class Counter:
         """
         engine = self._looking.engine_for(tile, self.usual)
         names = names_of(one for photo in photos for one in photos_in(photo, self.view))
-        classes = [*self._groups] if self._groups else self.classes
-        asked = {**self._asked, **vars(self.view), "tile": tile, "classes": self._groups}
-        options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
-        model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
-        shown = classes if len(self.classes) > 1 else []
-        with CountTable(Path(table), shown, model, options) as rows:
+        with self.table(table, tile) as rows:
             counts = {} if anew else rows.kept(names)
             left = {photo: name for name, photo in names.items() if name not in counts}
             # Of photos that are to be cut into tiles, only one is in memory.
@@ -283,7 +330,7 @@ class Counter:
         known, weigh = self.usual, self.calibration
         ways: list[tuple[bool, float, int, int | None, _Unlike, Detections]] = []
         for way in seen.ways:
-            found = way.engine.find(way.prepared, threshold)
+            found = way.find(threshold)
             if known is None:
                 return found, way.tile, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcount.calibration.usual import Usual
+from cellcount.counting.detections import Detections
 from cellcount.counting.engines import Engine
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.errors import CellCountError
@@ -26,7 +27,8 @@ _LARGE = 1.5  # times as large as the photos learned from: such photos are looke
 _SAME = 1.1  # times as many micrometres a pixel: the same objective
 
 
-class Way(NamedTuple):
+@dataclass(frozen=True)
+class Way:
     """A way of looking at a photo: as a whole, or in tiles of so many pixels a side.
 
     ``side`` is how many pixels of the photo fill the frame that the engine is shown.
@@ -37,6 +39,13 @@ class Way(NamedTuple):
     side: int
     tile: int | None
     look: dict[str, float]
+    _found: dict[float, Detections] = field(default_factory=dict)
+
+    def find(self, threshold: float) -> Detections:
+        """The boxes with a score above the threshold; the engine computes them once."""
+        if threshold not in self._found:
+            self._found[threshold] = self.engine.find(self.prepared, threshold)
+        return self._found[threshold]
 
 
 class Seen(NamedTuple):
