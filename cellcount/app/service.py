@@ -101,15 +101,9 @@ class Service:
         while True:
             visit, photo = await self._turns.next()
             visit.change(photo, state=COUNTING)
-            asked: tuple[Any, ...] = (
-                count_photo,
-                self.counter,
-                photo.file,
-                photo.name,
-                self._view(visit),
-            )
+            asked: tuple[Any, ...] = (self.counter, photo.file, photo.name, self._view(visit))
             try:
-                counted = await loop.run_in_executor(self._detector, *asked)
+                counted = await loop.run_in_executor(self._detector, count_photo, *asked)
                 visit.change(photo, state=COUNTED, counted=counted)
             except PhotoError as error:
                 why = said(error).replace(error.file.name, photo.name)

@@ -106,16 +106,14 @@ def test_channel_is_asked_for_and_can_be_changed(page):
 
 
 def test_a_file_of_several_photos_has_a_count_of_each(page, tmp_path):
-    file = tmp_path / "pages.tif"
-    for greys in ((250,), (250, 250)):
-        tifffile.imwrite(file, squares(*greys), append=True)
-    visit = page.begin()
-    page.send(visit, "a.tif", file.read_bytes())
-    shown = page.counted(visit)["photos"]
+    visit, file = page.begin(), tmp_path / "pages.tif"
+    for name, pages in (("a.tif", 2), ("more.tif", 3)):
+        photos = np.stack([squares(*[250] * (1 + number)) for number in range(pages)])
+        tifffile.imwrite(file, photos, metadata=None, photometric="minisblack")
+        page.send(visit, name, file.read_bytes())
+    *shown, more = page.counted(visit)["photos"]
     assert [(one["name"], one["n"]) for one in shown] == [("a.tif[P1]", 1), ("a.tif[P2]", 2)]
-    tifffile.imwrite(file, squares(250), append=True)
-    page.send(visit, "more.tif", file.read_bytes())
-    assert "room for 2 more" in page.counted(visit)["photos"][2]["why"]
+    assert "room for 2 more" in more["why"]
 
 
 def test_pictures_are_the_photos_with_boxes(page, photo):
@@ -169,12 +167,12 @@ def test_no_path_reaches_a_file(page, photo, path):
         ("..%2F..%2Fevil.png", "evil.png"),
         ("%2Fetc%2Fevil.png", "evil.png"),
         ("C:%5Cwindows%5Cevil.png", "evil.png"),
-        ("%3Cimg src=x onerror=alert(1)%3E.png".replace(" ", "%20"), "<img src=x onerror=alert(1)>.png"),
-        ("evil%1B%5B31m%0A.png", "evil [31m .png"),
+        ("%3Cimg%20src=x%20onerror=a()%3E.png", "<img src=x onerror=a()>.png"),
+        ("evil%1B%5B31m%0A.png", "evil [31m.png"),
         ("e" * 3000 + ".png", "e" * 116 + ".png"),
-        ("%3D1+1.png".replace("+", "%2B"), "=1+1.png"),
+        ("%3D1%2B1.png", "=1+1.png"),
     ],
-)  # fmt: skip
+)
 def test_no_name_of_a_visitor_reaches_the_disk(page, photo, sent, shown):
     visit = page.begin()
     page.send(visit, sent, photo.read_bytes())
