@@ -46,6 +46,7 @@ async function begin() {
 }
 
 async function send(files) {
+  if (!visit) return;
   tell("");
   waiting += files.length;
   for (const file of files) {
