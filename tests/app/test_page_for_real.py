@@ -104,6 +104,22 @@ def table_after_click(browser, folder):
     return list(csv.DictReader(file.open(encoding="utf-8-sig")))
 
 
+def hand_in(browser, address, *files):
+    """Open the page and hand in two good and two bad files; return what was said meanwhile."""
+    browser.get(address)
+    until(lambda: "smear.pth" in browser.find_element("id", "model").text)
+    browser.find_element("id", "files").send_keys("\n".join(map(str, files)))
+    said = set()
+
+    def done():
+        said.add(browser.find_element("id", "doing").text)
+        failed = browser.find_elements("css selector", "[data-state=failed]")
+        return len(failed) == 2 == len(counts_on(browser))
+
+    until(done)
+    return said
+
+
 def fits_a_phone(browser):
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
@@ -127,18 +143,7 @@ def test_counts_on_the_page_are_those_of_the_table_and_the_counter(
     address, _ = server
     (tmp_path / "bad.png").write_bytes(b"hi")
     (tmp_path / "large.png").write_bytes(bytes(1_100_000))
-    browser.get(address)
-    until(lambda: "smear.pth" in browser.find_element("id", "model").text)
-    handed = [*photos, tmp_path / "bad.png", tmp_path / "large.png"]
-    browser.find_element("id", "files").send_keys("\n".join(map(str, handed)))
-    said = set()
-
-    def done():
-        said.add(browser.find_element("id", "doing").text)
-        failed = browser.find_elements("css selector", "[data-state=failed]")
-        return len(failed) == 2 == len(counts_on(browser))
-
-    until(done)
+    said = hand_in(browser, address, *photos, tmp_path / "bad.png", tmp_path / "large.png")
     assert any("Counting" in one for one in said)
     text = browser.find_element("id", "photos").text
     assert "The content is no JPEG" in text and "larger than 1 MB" in text
