@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from cellcount.commands import counting, demo, doctor, judging, labels, photos, study, training
+from cellcount.commands import app, counting, demo, doctor, judging, labels, photos, study, training
 from cellcount.photos.view import View
 from icevision_bridge.errors import BridgeError
 
@@ -33,6 +33,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Count cells on microscope photos with a detector you trained yourself.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for group in (doctor, demo, counting, study, judging, training, photos, labels):
+    for group in (doctor, demo, app, counting, study, judging, training, photos, labels):
         group.add(commands)
     return parser

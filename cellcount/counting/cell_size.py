@@ -5,11 +5,8 @@ it sees the photo as a whole, and how large what it finds is, and looks again fr
 until cells are as large as those that it knows best.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
-from cellcount.counting.detections import Detections
 from cellcount.counting.looking import Seen, Way
 
 _SURE = 0.35  # score of boxes whose size is believed
@@ -18,19 +15,17 @@ _LOOKS = 3
 _CLOSE = 1.2  # times as large as wanted, or as small: near enough
 
 
-def at_cell_size(
-    seen: Seen, cell_side: float, find: Callable[[Way], Detections]
-) -> tuple[Way, Detections]:
-    """The way of looking at a photo at which its cells have the size wanted, and what is found.
+def at_cell_size(seen: Seen, cell_side: float, threshold: float) -> Way:
+    """The way of looking at a photo at which its cells have the size wanted.
 
     Args:
         seen: the photo, which can be looked ``at`` in other sizes.
         cell_side: how many pixels a side of what the detector is shown its cells shall have.
-        find: what the detector finds in a way of looking.
+        threshold: of the scores, above which boxes are found.
     """
     way, side = seen.ways[0], float(seen.longest)
-    found = find(way)
     for _ in range(_LOOKS - 1):
+        found = way.find(threshold)
         sure = found.boxes[found.scores >= _SURE]
         if seen.at is None or not len(sure):
             break
@@ -41,5 +36,4 @@ def at_cell_size(
             break
         side = float(wanted)
         way = seen.at(round(side))
-        found = find(way)
-    return way, found
+    return way

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +59,7 @@ class Counter:
         engine: what computes it: ``auto`` (OpenVINO where it is installed and the detector can be
             exported, else torch), ``openvino`` or ``torch``. All find the same boxes. The first
             time, OpenVINO exports the detector, which takes a quarter of a minute; the export is
-            kept beside the checkpoint.
+            kept beside the checkpoint. Or one that has been loaded from it.
         scale: for photos of another objective: how large cells lie in them, in pixels, beside those
             of the photos learned from; 0.5 at half the magnification. Tiles are as large as shows
             cells at the size learned, and a photo smaller than that is not enlarged.
@@ -81,7 +80,7 @@ class Counter:
         self,
         checkpoint: str | Path,
         threshold: float | None = None,
-        engine: str = "auto",
+        engine: str | engines.Engine = "auto",
         *,
         scale: float | None = None,
         view: View | None = None,
@@ -89,7 +88,8 @@ class Counter:
         region: str | None = None,
         edges: str = "all",
     ) -> None:
-        self._checkpoint, self._engine = checkpoint, engines.load(checkpoint, engine)
+        self._checkpoint = checkpoint
+        self._engine = engines.load(checkpoint, engine) if isinstance(engine, str) else engine
         meta = self._engine.meta
         if threshold is None and "threshold" not in meta:
             raise CellCountError(
@@ -101,9 +101,9 @@ class Counter:
                 f"A threshold of {threshold:g} means nothing: scores lie from 0 to 1."
             )
         part = Region.asked(region, edges)
-        self._asked: dict[str, float | str | None] = {
+        self._asked: dict[str, Any] = {
             **{"threshold": threshold, "scale": scale, "um_per_px": um_per_px},
-            **{"region": part.name or None, "edges": None if edges == "all" else edges},
+            **{"region": region, "edges": edges},
         }
         self.threshold = float(meta["threshold"] if threshold is None else threshold)
         learned = threshold is None and "calibration" in meta
@@ -155,6 +155,17 @@ class Counter:
                 raise CellCountError(f"The class {name!r} would be counted twice: name it once.")
         self._groups = groups
 
+    def at(self, threshold: float | None, view: View | None = None) -> "Counter":
+        """The same detector with another threshold, or another view of photos; loads nothing.
+
+        Raises:
+            CellCountError: no such score can be.
+        """
+        asked = {**self._asked, "threshold": threshold}
+        other = Counter(self._checkpoint, engine=self._engine, view=view or self.view, **asked)
+        other._groups = self._groups
+        return other
+
     def calibrate(self, folder: str | Path, out: str | Path) -> "Counter":
         """A counter for photos like some labelled ones: :func:`recalibrate`, which takes seconds.
 
@@ -189,7 +200,20 @@ class Counter:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
-        return self._find(self._looking.see(photo, tile, self.usual), threshold)[0]
+        return self._find(self.see(photo, tile), threshold)[0]
+
+    def see(self, photo: str | Path | NDArray[np.uint8], tile: int | None = None) -> Seen:
+        """Read a photo, for the detector to be run on it once whoever counts it.
+
+        Args:
+            photo: its path, or its upright pixels (height, width, 3).
+            tile: pixels a side, if the photo is to be cut into other tiles than in training.
+
+        Raises:
+            PhotoError: the photo cannot be read.
+            CellCountError: such tiles cannot be counted.
+        """
+        return self._looking.see(photo, tile, self.usual)
 
     def count(self, photo: str | Path, tile: int | None = None) -> Count:
         """Count the cells on one photo.
@@ -205,19 +229,53 @@ class Counter:
         return self.find_and_count(photo, tile)[1]
 
     def find_and_count(
-        self, photo: str | Path, tile: int | None = None
+        self, photo: str | Path, tile: int | None = None, *, seen: Seen | None = None
     ) -> tuple[Detections, Count]:
         """What :meth:`find` finds above its least score in the region, and the count of it.
 
         Args:
             photo: its path.
             tile: pixels a side, if the photo is to be cut into other tiles than in training.
+            seen: what :meth:`see` gave for it, from this counter or from one that is :meth:`at`
+                another threshold.
 
         Raises:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
-        return self._count(photo, self._looking.see(photo, tile, self.usual))
+        return self._count(photo, self.see(photo, tile) if seen is None else seen)
+
+    def recount(self, found: Detections, count: Count) -> Count:
+        """A photo's count by this counter, from what another one has made of it.
+
+        Args:
+            found: on the photo, by :meth:`find_and_count` of a counter with a threshold, which is
+                that of this one :meth:`at` any other.
+            count: the count that came of it.
+        """
+        kept = ("tile", "um_per_px", "area_px", "outline")
+        as_before = {name: getattr(count, name) for name in kept}
+        made = replace(self._weigh(count.photo, found), **as_before)
+        return made if count.why is None else made.flagged(count.why, count.figures)
+
+    def table(self, path: str | Path, tile: int | None = None) -> CountTable:
+        """The table that counts by this counter are written to, a context.
+
+        Args:
+            path: CSV to write.
+            tile: pixels a side, if photos are cut into other tiles than in training.
+        """
+        classes = [*self._groups] if self._groups else self.classes
+        part = self._looking.region
+        of_photos = {
+            "region": part.name or None,
+            "edges": {"all": None}.get(part.edges, part.edges),
+        }
+        asked = self._asked | of_photos | vars(self.view) | {"tile": tile, "classes": self._groups}
+        options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
+        model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
+        shown = classes if len(self.classes) > 1 else []
+        return CountTable(Path(path), shown, model, options)
 
     def count_all(
         self,
@@ -248,12 +306,7 @@ class Counter:
         """
         engine = self._looking.engine_for(tile, self.usual)
         names = names_of(one for photo in photos for one in photos_in(photo, self.view))
-        classes = [*self._groups] if self._groups else self.classes
-        asked = {**self._asked, **vars(self.view), "tile": tile, "classes": self._groups}
-        options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
-        model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
-        shown = classes if len(self.classes) > 1 else []
-        with CountTable(Path(table), shown, model, options) as rows:
+        with self.table(table, tile) as rows:
             counts = {} if anew else rows.kept(names)
             left = {photo: name for name, photo in names.items() if name not in counts}
             # Of photos that are to be cut into tiles, only one is in memory.
@@ -324,20 +377,13 @@ class Counter:
         Raises:
             PhotoError: the photo cannot be read.
         """
-        seen = self._looking.see(photo, None, self.usual).remembered()
+        seen = self.see(photo)
 
         def count(threshold: float | None) -> Count:
-            counter = self if threshold is None else self._at(threshold)
+            counter = self if threshold is None else self.at(threshold)
             return counter._count(photo, seen)[1]
 
         return count
-
-    def _at(self, threshold: float) -> "Counter":
-        """The same detector with a threshold in the place of all it has learned about counting."""
-        other = copy(self)
-        other.threshold, other.calibration = threshold, None
-        other._by_class = dict.fromkeys(self._by_class)
-        return other
 
     def share(self, name: str, counts: Sequence[Count]) -> Share:
         """The share of a class among the cells counted on photos, taken together.
@@ -394,14 +440,9 @@ class Counter:
     def _looks(self, seen: Seen, threshold: float) -> Iterator[tuple[Way, Detections]]:
         """The ways of looking at a photo, and what is found in each."""
 
-        def find(way: Way) -> Detections:
-            return way.engine.find(way.prepared, threshold)
-
         wanted = self._looking.cell_side
-        if wanted and seen.at:
-            yield at_cell_size(seen, wanted, find)
-        else:
-            yield from ((way, find(way)) for way in seen.ways)
+        ways = [at_cell_size(seen, wanted, threshold)] if wanted and seen.at else seen.ways
+        return ((way, way.find(threshold)) for way in ways)
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:

@@ -36,7 +36,8 @@ _LARGE = 1.5  # times as large as the photos learned from: such photos are looke
 _SAME = 1.1  # times as many micrometres a pixel: the same objective
 
 
-class Way(NamedTuple):
+@dataclass(frozen=True)
+class Way:
     """A way of looking at a photo: as a whole, or in tiles of so many pixels a side.
 
     ``figures`` tells what is usual or not about the photo, from boxes (n, 4) in its pixels and how
@@ -47,6 +48,13 @@ class Way(NamedTuple):
     prepared: Any
     tile: int | None
     figures: Callable[[NDArray[np.floating], NDArray[np.floating]], dict[str, float]]
+    _found: dict[float, Detections] = field(default_factory=dict)
+
+    def find(self, threshold: float) -> Detections:
+        """The boxes with a score above the threshold; the engine computes them once."""
+        if threshold not in self._found:
+            self._found[threshold] = self.engine.find(self.prepared, threshold)
+        return self._found[threshold]
 
 
 class Seen(NamedTuple):
@@ -63,31 +71,10 @@ class Seen(NamedTuple):
     longest: int = 0
     at: Callable[[int], Way] | None = None
 
-    def remembered(self) -> "Seen":
-        """The same, on which each engine finds the same but once."""
-
-        def once(way: Way) -> Way:
-            return way._replace(engine=_Once(way.engine))
-
-        ways = [once(way) for way in self.ways]
-        if (look := self.at) is None:
-            return self._replace(ways=ways)
-        return self._replace(ways=ways, at=cache(lambda side: once(look(side))))
-
-
-class _Once:
-    """An engine for one photo that keeps what it has found."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.name, self.classes, self.meta = engine.name, engine.classes, engine.meta
-        self.img_size, self.prepare = engine.img_size, engine.prepare
-        self._engine, self._found = engine, dict[float, Detections]()
-
-    def find(self, prepared: Any, threshold: float) -> Detections:
-        """The boxes with a score above the threshold, in pixels of the photo."""
-        if threshold not in self._found:
-            self._found[threshold] = self._engine.find(prepared, threshold)
-        return self._found[threshold]
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the photo."""
+        return self.outline.size
 
 
 @dataclass(frozen=True)
@@ -152,6 +139,7 @@ class Looking:
         if self.cell_side is None or ways[0].tile is not None:
             return Seen(um, ways, outline)
 
+        @cache
         def at(side: int) -> Way:
             engine = self._on_tiles(side, True)
             return Way(engine, engine.prepare(pixels), side, ways[0].figures)

@@ -28,6 +28,7 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "LargePhotoError",
     "PhotoError",
+    "channels_in",
     "is_photo",
     "list_photos",
     "opened_slide",
@@ -91,6 +92,23 @@ def photos_in(path: str | Path, view: View | None = None) -> list[Path]:
             return [Path(str(one)) for one in listed(which.file, [s.seen(view) for s in stacks])]
     except PhotoError:
         return [which.file]
+
+
+def channels_in(path: str | Path) -> list[str]:
+    """The channels of a file by which ``View`` knows them; none if there is nothing to choose.
+
+    They go by their names, or by numbers from 1 on where the file does not name them.
+
+    Raises:
+        PhotoError: the file cannot be read.
+    """
+    scenes = _scenes(inside(Path(path)).file)
+    if scenes is None:
+        return []
+    with scenes as stacks:
+        most = max(stacks, key=lambda one: one.channels)
+        numbers = [str(number) for number in range(1, most.channels + 1)]
+        return [*(most.names or numbers)] if most.channels > 1 else []
 
 
 def photo_size(path: str | Path) -> tuple[int, int]:

@@ -22,6 +22,7 @@ def test_help_names_every_command():
     commands = [
         "doctor",
         "demo",
+        "app",
         "count",
         "report",
         "check",
