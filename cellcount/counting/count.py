@@ -50,7 +50,8 @@ class Count:
     does not know what those were like. ``figures`` are what the photo was judged by.
 
     ``tile`` is the side in pixels of the squares in which it was counted; None: as a whole.
-    ``um_per_px`` is how many micrometres a pixel is wide, if that is known.
+    ``um_per_px`` is how many micrometres a pixel is wide, if that is known. ``matched`` says that
+    the photo was brought to the brightness of those learned from, and was usual then.
     """
 
     photo: str
@@ -65,12 +66,14 @@ class Count:
     figures: Mapping[str, float] = field(default_factory=dict)
     tile: int | None = None
     um_per_px: float | None = None
+    matched: bool = False
 
     def __str__(self) -> str:
         """The count and its interval, as 80 (74 to 87), those of the classes, and what is odd."""
         classes = ", ".join(f"{name} {number}" for name, number in self.by_class.items())
         whole = str(self.number)
         told = f"{whole}: {classes}" if classes else whole
+        told += ", brightness matched" if self.matched else ""
         return f"{told}. Look at it: {', '.join(self.why)}." if self.why else told
 
     @property

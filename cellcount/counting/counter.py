@@ -14,11 +14,11 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.usual import Usual, figures_of
+from cellcount.calibration.usual import OF_LIGHT, Usual, figures_of
 from cellcount.counting import engines
 from cellcount.counting.count import Count, share_of
 from cellcount.counting.detections import Detections
-from cellcount.counting.looking import Looking, Seen
+from cellcount.counting.looking import Looking, Seen, Way
 from cellcount.counting.recalibration import recalibrate
 from cellcount.counting.table import CountTable, names_of
 from cellcount.detector.training import LEAST_SCORE
@@ -41,7 +41,8 @@ class Counter:
     side of one field, and four times the longest cell at least.
 
     Of a photo that is unlike those learned from the count says why, and gives no interval
-    (:mod:`cellcount.calibration.usual`).
+    (:mod:`cellcount.calibration.usual`). If that is for its brightness or contrast, and bringing it
+    to the levels of those photos makes it like them, it is counted so, and the count says that.
 
     Args:
         checkpoint: the file; class names, image size, backbone and calibration come from its meta.
@@ -147,7 +148,12 @@ class Counter:
         """
         with self.view.chosen_for_all():
             recalibrate(
-                self._checkpoint, folder, out, find=self.find, classes=self.classes, tile=self.tile
+                self._checkpoint,
+                folder,
+                out,
+                find=self._find_as_it_is,
+                classes=self.classes,
+                tile=self.tile,
             )
         return Counter(out, engine=self.engine)
 
@@ -271,32 +277,45 @@ class Counter:
         some = [one for one in counts if not one.why] or counts
         return share_of(name, [one.by_class for one in some])
 
+    def _find_as_it_is(self, photo: Path) -> Detections:
+        """:meth:`find` in the light in which such photos will be usual once they are learned."""
+        usual = None if self.usual is None else replace(self.usual, levels=None)
+        return self._find(self._looking.see(photo, None, usual), LEAST_SCORE)[0]
+
     def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
-        found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
-        count = replace(self._weigh(photo, found), tile=tile, um_per_px=seen.um_per_px)
+        found, way, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
+        count = replace(
+            self._weigh(photo, found),
+            tile=way.tile,
+            um_per_px=seen.um_per_px,
+            matched=way.matched,
+        )
         return found, count if unlike is None else count.flagged(*unlike)
 
-    def _find(
-        self, seen: Seen, threshold: float
-    ) -> tuple[Detections, int | None, "_Unlike | None"]:
+    def _find(self, seen: Seen, threshold: float) -> tuple[Detections, Way, "_Unlike | None"]:
         """What the way of looking finds that suits the photo best, and what is unusual about it."""
         known, weigh = self.usual, self.calibration
-        ways: list[tuple[bool, float, int, int | None, _Unlike, Detections]] = []
+        ways: list[tuple[bool, bool, float, int, Way, _Unlike, Detections]] = []
+        reasons: set[str] = set()
         for way in seen.ways:
+            if way.matched and OF_LIGHT.isdisjoint(reasons):
+                break
             found = way.engine.find(way.prepared, threshold)
             if known is None:
-                return found, way.tile, None
+                return found, way, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
             figures = way.look | figures_of(found.boxes, sure, seen.size, way.side)
             if weigh is None:
                 figures["doubt"] = np.nan
             why = known.unusual(figures)
             unlike = _Unlike(why, figures)
-            ways.append((bool(why), known.misfit(figures), len(ways), way.tile, unlike, found))
+            order = bool(why), way.matched, known.misfit(figures), len(ways)
+            ways.append((*order, way, unlike, found))
             if not why:
                 break
-        *_, tile, unlike, found = min(ways)
-        return found, tile, unlike
+            reasons |= {*why}
+        *_, best, unlike, found = min(ways)
+        return found, best, unlike
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:

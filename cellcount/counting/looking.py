@@ -3,6 +3,9 @@
 A photo of another objective shows cells larger or smaller. Where both are known, the micrometres of
 a pixel tell by how much; else a person may say so (``scale``). Tiles are then as large as shows
 cells at the size learned, and a photo smaller than that is not enlarged.
+
+A photo of unusual light is looked at as it is first, and then brought to the levels of the photos
+learned from (:mod:`cellcount.photos.levels`).
 """
 
 from collections.abc import Iterator
@@ -29,7 +32,8 @@ _SAME = 1.1  # times as many micrometres a pixel: the same objective
 class Way(NamedTuple):
     """A way of looking at a photo: as a whole, or in tiles of so many pixels a side.
 
-    ``side`` is how many pixels of the photo fill the frame that the engine is shown.
+    ``side`` is how many pixels of the photo fill the frame that the engine is shown; ``matched``
+    whether its brightness was brought to that of the photos learned from.
     """
 
     engine: Engine
@@ -37,6 +41,7 @@ class Way(NamedTuple):
     side: int
     tile: int | None
     look: dict[str, float]
+    matched: bool = False
 
 
 class Seen(NamedTuple):
@@ -94,7 +99,13 @@ class Looking:
         if um is None and not isinstance(photo, np.ndarray):
             um = pixel_size(photo)
         height, width = pixels.shape[:2]
-        return Seen((width, height), um, [*self._ways(pixels, tile, usual, um)])
+        ways = [*self._ways(pixels, tile, usual, um)]
+        if usual is not None and usual.levels and any(map(usual.odd_light, (w.look for w in ways))):
+            matched = usual.levels.matched(pixels)
+            if matched is not None:
+                more = self._ways(matched, tile, usual, um)
+                ways += [way._replace(matched=True) for way in more]
+        return Seen((width, height), um, ways)
 
     def _ways(
         self, pixels: NDArray[np.uint8], tile: int | None, usual: Usual | None, um: float | None

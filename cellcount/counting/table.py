@@ -23,8 +23,12 @@ from cellcount.photos.view import inside
 
 FAILED = "failed"
 TEXTS = ("photo", "trust", "why", "model", "options", "version")  # columns; others hold numbers
+_MATCHED = "matched"
 _OF_CLASS = ("low", "high", "%")
-_LAST = ("trust", "why", "tile", "um/px", "cell um", "seconds", "model", "options", "version")
+_LAST = (
+    *("trust", "why", "brightness", "tile", "um/px", "cell um"),
+    *("seconds", "model", "options", "version"),
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets calculate instead of showing it
 
 
@@ -120,7 +124,8 @@ class CountTable:
         """
         row: dict[str, Any] = {
             "photo": count.photo, "count": count.n, "low": count.low, "high": count.high,
-            "trust": count.trust, "why": ", ".join(count.why or ()), "tile": count.tile,
+            "trust": count.trust, "why": ", ".join(count.why or ()),
+            "brightness": _MATCHED if count.matched else "", "tile": count.tile,
             "um/px": _rounded(count.um_per_px), "cell um": _rounded(count.cell_um),
             "seconds": round(seconds, 2), **self._made_by,
         }  # fmt: skip
@@ -241,6 +246,7 @@ def _count(photo: str, row: Mapping[str, str], classes: Sequence[str]) -> Count:
         why=why if row["trust"] else None,
         tile=int(row["tile"]) if row["tile"] else None,
         um_per_px=float(row["um/px"]) if row["um/px"] else None,
+        matched=row["brightness"] == _MATCHED,
     )
 
 
