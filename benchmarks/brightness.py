@@ -29,7 +29,7 @@ from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.brightness import eight_bits
 from cellcount.photos.reading import read_photo
 
-_LEARNED, _JUDGED, _CHANGED, _OTHERS = 12, 8, 3, 2  # photos of a set; the last of each other
+_LEARNED, _JUDGED, _CHANGED, _OTHERS = 12, 6, 2, 2  # photos of a set; the last of each other
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "microscopes.md"
 Pixels = NDArray[np.uint8]
 

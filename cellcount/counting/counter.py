@@ -315,6 +315,9 @@ class Counter:
                 break
             reasons |= {*why}
         *_, best, unlike, found = min(ways)
+        if best.matched:  # a series of photos is charted in its own light
+            for name in ("brightness", "contrast"):
+                unlike.figures[name] = seen.ways[0].look[name]
         return found, best, unlike
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:

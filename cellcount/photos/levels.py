@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ENDS = (0.1, 99.9)  # per cent of the pixels: beyond lie hot pixels, dust and the burnt-in scale
+_LEAST = 16  # greys between the ends: what 8 bits have lost, no stretching brings back
 _SEEN = 65_536  # pixels that tell the levels of a photo
 
 
@@ -33,13 +34,13 @@ class Levels:
         return cls(float(low), float(high))
 
     def matched(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """A photo (height, width, 3) stretched to these levels; None if it shows nothing.
+        """A photo (height, width, 3) stretched to these levels; None if it has too few greys.
 
         All channels are stretched alike, by a line: exposure, lamp and offset of the camera change
         a photo so, and colours keep their balance.
         """
         own = Levels.of(pixels)
-        if own.high - own.low < 1:
+        if own.high - own.low < _LEAST:
             return None
         times = (self.high - self.low) / (own.high - own.low)
         table = (np.arange(256) - own.low) * times + self.low
