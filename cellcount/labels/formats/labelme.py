@@ -10,6 +10,7 @@ from cellcount.labels.formats.content import by_file, load, loaded
 from cellcount.labels.formats.foreign import Boxed, Foreign
 from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse, point
+from cellcount.labels.outlines import Ring
 from cellcount.labels.voc import Box
 
 IMAGES = "."  # a JSON beside each photo
@@ -59,7 +60,7 @@ def write(labelled: Sequence[Boxed], target: Path) -> None:
     """Write a JSON for each photo; the photos are copied by who calls."""
     for one in labelled:
         photo = one.annotation
-        content = {
+        content: dict[str, Any] = {
             "version": "5.4.1",
             "flags": {},
             "shapes": [_entry(box) for box in photo.boxes],
@@ -74,13 +75,13 @@ def write(labelled: Sequence[Boxed], target: Path) -> None:
 
 def _entry(box: Box) -> dict[str, Any]:
     outline = box.fitting
-    kind, points = "rectangle", ((box.xmin, box.ymin), (box.xmax, box.ymax))
-    if len(outline) == 1:  # several parts would be several cells
-        kind, points = "polygon", outline[0]
+    points: Ring = ((box.xmin, box.ymin), (box.xmax, box.ymax))
+    if whole := len(outline) == 1:  # several parts would be several cells
+        points = outline[0]
     return {
         "label": box.label,
         "points": [[*point] for point in points],
         "group_id": None,
-        "shape_type": kind,
+        "shape_type": "polygon" if whole else "rectangle",
         "flags": {},
     }

@@ -93,7 +93,7 @@ def _feature(label: str, corners: Corners, outline: Outline) -> dict[str, Any]:
     left, top, right, bottom = corners
     box = ((left, top), (right, top), (right, bottom), (left, bottom))
     polygons = [[[[*point] for point in (*ring, ring[0])]] for ring in outline or (box,)]
-    geometry = {"type": "MultiPolygon", "coordinates": polygons}
+    geometry: dict[str, Any] = {"type": "MultiPolygon", "coordinates": polygons}
     if len(polygons) == 1:
         geometry = {"type": "Polygon", "coordinates": polygons[0]}
     return {

@@ -17,7 +17,7 @@ def traced(cell: NDArray[np.bool_], left: int, top: int) -> Outline:
     """
     # OpenCV goes through the middle of pixels. Of pixels cut in four, it goes through quarters,
     # each of which has one corner of the pixel to itself.
-    quarters = np.kron(cell.astype(np.uint8), np.ones((2, 2), np.uint8))
+    quarters = np.kron(cell.astype(np.uint8), np.ones((2, 2), np.uint8)).astype(np.uint8)
     found, _ = cv2.findContours(quarters, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     start = np.array([left, top])
     return tuple(_ring((contour[:, 0] + 1) // 2 + start) for contour in found)
