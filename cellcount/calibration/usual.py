@@ -6,6 +6,9 @@ which that of the next photo lies with a probability of 98 %, over all figures t
 predictive distribution with a conjugate prior on the variance (Gelman et al., Bayesian Data
 Analysis, 3.3; Bonferroni for the number of figures). With few photos the prior says how much photos
 of one look differ: it is the median over six sets of photos.
+
+Light is what differs most easily, and can be undone: ``levels`` are those of the photos learned
+from, to which one of other light can be brought.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +24,7 @@ from cellcount.calibration.intervals import LIKELY, Calibration
 from cellcount.calibration.matching import Prediction
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
+from cellcount.photos.levels import Levels
 from cellcount.photos.look import look
 from cellcount.photos.reading import photo_size, pixel_size, read_photo
 
@@ -42,6 +46,7 @@ FIGURES = {
     "crowd": ("fewer cells are found", "it is more crowded", 0.46),
     "doubt": ("", "more boxes are half-sure", 0.1),  # surer than usual is no reason for distrust
 }
+OF_LIGHT = frozenset(word for name in ("brightness", "contrast") for word in FIGURES[name][:2])
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Usual:
 
     ``view`` is the longest side, in pixels, of what the detector was shown: of the largest photo,
     or of tiles. ``um_per_px`` is how many micrometres a pixel was wide, if all photos tell.
+    ``levels`` are how dark and bright photos were; None in checkpoints of before that was learned.
     """
 
     means: Mapping[str, float]
@@ -57,10 +63,15 @@ class Usual:
     photos: Mapping[str, int]
     view: float
     um_per_px: float | None = None
+    levels: Levels | None = None
 
     @classmethod
     def learn(
-        cls, photos: Sequence[Mapping[str, float]], view: float, um_per_px: float | None = None
+        cls,
+        photos: Sequence[Mapping[str, float]],
+        view: float,
+        um_per_px: float | None = None,
+        levels: Levels | None = None,
     ) -> "Usual":
         """Learn from the figures of each photo; NaN stands for what a photo does not tell."""
         means, sds, numbers = {}, {}, {}
@@ -71,7 +82,7 @@ class Usual:
                 means[name] = float(values.mean())
                 sds[name] = float(values.std())
                 numbers[name] = len(values)
-        return cls(means, sds, numbers, view, um_per_px)
+        return cls(means, sds, numbers, view, um_per_px, levels)
 
     def unusual(self, figures: Mapping[str, float]) -> tuple[str, ...]:
         """Why a photo is unlike those learned from, the strongest reason first; empty if it is not.
@@ -91,6 +102,13 @@ class Usual:
             if abs(off) > most and (word := above if off > 0 else below):
                 reasons[word] = max(abs(off) / most, reasons.get(word, 0.0))
         return tuple(sorted(reasons, key=lambda word: -reasons[word]))
+
+    def odd_light(self, look: Mapping[str, float]) -> bool:
+        """Whether a look alone, without cells, gives reason to see to the photo's light.
+
+        Fewer figures leave each less room, so no photo whose light :meth:`unusual` names is missed.
+        """
+        return not OF_LIGHT.isdisjoint(self.unusual(look))
 
     def misfit(self, figures: Mapping[str, float]) -> float:
         """How far the size of cells is from the usual one (of its logarithm); inf if unknown."""
@@ -115,7 +133,10 @@ class Usual:
             if not means.keys() <= FIGURES.keys():
                 raise ValueError("unknown figures")
             um = meta.get("um_per_px")
-            return cls(means, sds, photos, float(meta["view"]), None if um is None else float(um))
+            seen = meta.get("levels")
+            levels = None if seen is None else Levels(float(seen["low"]), float(seen["high"]))
+            view = float(meta["view"])
+            return cls(means, sds, photos, view, None if um is None else float(um), levels)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CellCountError(
                 "What this checkpoint knows about its photos is damaged or of another version. "
@@ -137,7 +158,7 @@ def learn_usual(
         calibration: of the detector.
         tile: pixels a side of the tiles that the detector is shown of larger photos.
     """
-    views, figures = [], []
+    views, figures, levels = [], [], []
     for number, photo in enumerate(photos):
         labels = voc.read(photo.with_suffix(".xml")).boxes
         boxes = np.array([(b.xmin, b.ymin, b.xmax, b.ymax) for b in labels]).reshape(-1, 4)
@@ -149,11 +170,13 @@ def learn_usual(
             one = found[number]
             guess = figures_of(one.boxes, calibration.probability(one.scores), size, views[-1])
             told["doubt"] = guess["doubt"]
-        figures.append(look(read_photo(photo), tile) | told)
+        shown = read_photo(photo)
+        levels.append(Levels.of(shown))
+        figures.append(look(shown, tile) | told)
     pixels = [pixel_size(photo) for photo in photos]
     known = [one for one in pixels if one is not None]
     um_per_px = float(np.median(known)) if len(known) == len(pixels) else None
-    return Usual.learn(figures, float(max(views)), um_per_px)
+    return Usual.learn(figures, float(max(views)), um_per_px, Levels.usual(levels))
 
 
 def figures_of(

@@ -121,7 +121,8 @@ def _tell_counts(counter: "Counter", counts: "Sequence[Count]") -> None:
         interval = "" if one.low is None else f"  {one.low:4} to {one.high:4}"
         each = ", ".join(f"{name} {number}" for name, number in one.by_class.items())
         why = ", ".join(one.why or ())
-        print(f"{one.n:6}{interval}  {one.photo}  {each}{f'  LOOK: {why}' if why else ''}".rstrip())
+        said = f"  LOOK: {why}" if why else "  brightness matched" if one.matched else ""
+        print(f"{one.n:6}{interval}  {one.photo}  {each}{said}".rstrip())
     if odd := sum(one.trust == "look" for one in counts):
         print(
             f"{odd} of {len(counts)} photos are unlike those that the model has learned from, and "

@@ -52,7 +52,8 @@ class Count:
     ``tile`` is the side in pixels of the squares in which it was counted; None: as a whole.
     ``um_per_px`` is how many micrometres a pixel is wide, if that is known. ``area_px`` is what was
     counted of the photo, in square pixels, and ``outline`` (n, 2) the corners of that region; None
-    if it is all of the photo.
+    if it is all of the photo. ``matched`` says that the photo was brought to the brightness of
+    those learned from, and was usual then.
     """
 
     photo: str
@@ -69,12 +70,14 @@ class Count:
     um_per_px: float | None = None
     area_px: float | None = None
     outline: NDArray[np.floating] | None = None
+    matched: bool = False
 
     def __str__(self) -> str:
         """The count and its interval, as 80 (74 to 87), those of the classes, and what is odd."""
         classes = ", ".join(f"{name} {number}" for name, number in self.by_class.items())
         whole = str(self.number)
         told = f"{whole}: {classes}" if classes else whole
+        told += ", brightness matched" if self.matched else ""
         return f"{told}. Look at it: {', '.join(self.why)}." if self.why else told
 
     @property

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.usual import Usual
+from cellcount.calibration.usual import OF_LIGHT, Usual
 from cellcount.counting import engines
 from cellcount.counting.cell_size import at_cell_size
 from cellcount.counting.count import Count, share_of, trusted
@@ -50,7 +50,8 @@ class Counter:
     cells are as large as it knows them best (:mod:`cellcount.counting.cell_size`).
 
     Of a photo that is unlike those learned from the count says why, and gives no interval
-    (:mod:`cellcount.calibration.usual`).
+    (:mod:`cellcount.calibration.usual`). If that is for its brightness or contrast, and bringing it
+    to the levels of those photos makes it like them, it is counted so, and the count says that.
 
     Args:
         checkpoint: the file; class names, image size, backbone and calibration come from its meta.
@@ -179,7 +180,12 @@ class Counter:
         with self.view.chosen_for_all():
             photos = labelled_photos(folder, tell=True)
             recalibrate(
-                self._checkpoint, photos, out, find=self.find, classes=self.classes, tile=self.tile
+                self._checkpoint,
+                photos,
+                out,
+                find=self._find_as_it_is,
+                classes=self.classes,
+                tile=self.tile,
             )
         return Counter(out, engine=self.engine)
 
@@ -253,7 +259,7 @@ class Counter:
                 that of this one :meth:`at` any other.
             count: the count that came of it.
         """
-        kept = ("tile", "um_per_px", "area_px", "outline")
+        kept = ("tile", "um_per_px", "area_px", "outline", "matched")
         as_before = {name: getattr(count, name) for name in kept}
         made = replace(self._weigh(count.photo, found), **as_before)
         return made if count.why is None else made.flagged(count.why, count.figures)
@@ -403,46 +409,55 @@ class Counter:
             )
         return share_of(name, [one.by_class for one in trusted(counts)])
 
+    def _find_as_it_is(self, photo: Path) -> Detections:
+        """:meth:`find` in the light in which such photos will be usual once they are learned."""
+        usual = None if self.usual is None else replace(self.usual, levels=None)
+        return self._find(self._looking.see(photo, None, usual), LEAST_SCORE)[0]
+
     def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
-        found, tile, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
-        counted, outline = seen.outline.counted(found.boxes), seen.outline
-        found = found.only(counted)
+        found, way, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
+        found, outline = found.only(seen.outline.counted(found.boxes)), seen.outline
         count = replace(
             self._weigh(photo, found),
-            tile=tile,
+            tile=way.tile,
             um_per_px=seen.um_per_px,
             area_px=outline.area,
             outline=outline.corners,
+            matched=way.matched,
         )
         return found, count if unlike is None else count.flagged(*unlike)
 
-    def _find(
-        self, seen: Seen, threshold: float
-    ) -> tuple[Detections, int | None, "_Unlike | None"]:
+    def _find(self, seen: Seen, threshold: float) -> tuple[Detections, Way, "_Unlike | None"]:
         """What the way of looking finds that suits the photo best, and what is unusual about it."""
         known, weigh = self.usual, self.calibration
-        ways: list[tuple[bool, float, int, int | None, _Unlike, Detections]] = []
-        for way, found in self._looks(seen, threshold):
+        ways: list[tuple[bool, bool, float, int, Way, _Unlike, Detections]] = []
+        reasons: set[str] = set()
+        for way in self._ways(seen, threshold):
+            if way.matched and OF_LIGHT.isdisjoint(reasons):
+                break
+            found = way.find(threshold)
             if known is None:
-                return found, way.tile, None
+                return found, way, None
             sure = found.scores if weigh is None else weigh.probability(found.scores)
             figures = way.figures(found.boxes, sure)
             if weigh is None:
                 figures["doubt"] = np.nan
             why = known.unusual(figures)
             unlike = _Unlike(why, figures)
-            ways.append((bool(why), known.misfit(figures), len(ways), way.tile, unlike, found))
+            order = bool(why), way.matched, known.misfit(figures), len(ways)
+            ways.append((*order, way, unlike, found))
             if not why:
                 break
-        *_, tile, unlike, found = min(ways)
-        return found, tile, unlike
+            reasons |= {*why}
+        *_, best, unlike, found = min(ways)
+        if best.matched:  # a series of photos is charted in its own light
+            for name in ("brightness", "contrast"):
+                unlike.figures[name] = seen.ways[0].look[name]
+        return found, best, unlike
 
-    def _looks(self, seen: Seen, threshold: float) -> Iterator[tuple[Way, Detections]]:
-        """The ways of looking at a photo, and what is found in each."""
-
+    def _ways(self, seen: Seen, threshold: float) -> Sequence[Way]:
         wanted = self._looking.cell_side
-        ways = [at_cell_size(seen, wanted, threshold)] if wanted and seen.at else seen.ways
-        return ((way, way.find(threshold)) for way in ways)
+        return [at_cell_size(seen, wanted, threshold)] if wanted and seen.at else seen.ways
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:

@@ -3,10 +3,13 @@
 A photo of another objective shows cells larger or smaller. Where both are known, the micrometres of
 a pixel tell by how much; else a person may say so (``scale``). Tiles are then as large as shows
 cells at the size learned, and a photo smaller than that is not enlarged.
+
+A photo of unusual light is looked at as it is first, and then brought to the levels of the photos
+learned from (:mod:`cellcount.photos.levels`).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,13 +44,16 @@ class Way:
     """A way of looking at a photo: as a whole, or in tiles of so many pixels a side.
 
     ``figures`` tells what is usual or not about the photo, from boxes (n, 4) in its pixels and how
-    likely each is a cell (n,).
+    likely each is a cell (n,); ``look`` what its pixels tell. ``matched`` says whether its
+    brightness was brought to that of the photos learned from.
     """
 
     engine: Engine
     prepared: Any
     tile: int | None
     figures: Callable[[NDArray[np.floating], NDArray[np.floating]], dict[str, float]]
+    look: dict[str, float] = field(default_factory=dict)
+    matched: bool = False
     _found: dict[float, Detections] = field(default_factory=dict)
 
     def find(self, threshold: float) -> Detections:
@@ -137,7 +143,7 @@ class Looking:
         path = None if isinstance(photo, np.ndarray) else photo
         outline = self.region.on(path, (width, height), pixels)
         if self.cell_side is None or ways[0].tile is not None:
-            return Seen(um, ways, outline)
+            return Seen(um, ways + self._matched(ways, pixels, tile, usual, um), outline)
 
         @cache
         def at(side: int) -> Way:
@@ -145,6 +151,22 @@ class Looking:
             return Way(engine, engine.prepare(pixels), side, ways[0].figures)
 
         return Seen(um, ways, outline, max(width, height), at)
+
+    def _matched(
+        self,
+        ways: Sequence[Way],
+        pixels: NDArray[np.uint8],
+        tile: int | None,
+        usual: Usual | None,
+        um: float | None,
+    ) -> list[Way]:
+        """The same ways of looking at a photo of unusual light that is brought to the usual one."""
+        if usual is None or not usual.levels or not any(usual.odd_light(w.look) for w in ways):
+            return []
+        matched = usual.levels.matched(pixels)
+        if matched is None:
+            return []
+        return [replace(way, matched=True) for way in self._ways(matched, tile, usual, um)]
 
     def _by_parts(
         self, photo: Path, tile: int | None, usual: Usual | None, um: float | None
@@ -168,7 +190,8 @@ class Looking:
         def way(cut: int | None, engine: Engine, side: int) -> Way:
             told = {} if usual is None else look(pixels, cut)
             rest = partial(figures_of, size=(width, height), view=side)
-            return Way(engine, engine.prepare(pixels), cut, lambda *found: told | rest(*found))
+            figures = lambda *found: told | rest(*found)  # noqa: E731
+            return Way(engine, engine.prepare(pixels), cut, figures, told)
 
         cut, alike = self._cut(tile, usual, um)
         engine = self._on_tiles(cut, alike)

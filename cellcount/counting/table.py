@@ -25,9 +25,10 @@ from cellcount.photos.view import inside
 
 FAILED = "failed"
 TEXTS = ("photo", "trust", "why", "model", "options", "version")  # columns; others hold numbers
+_MATCHED = "matched"
 _OF_CLASS = ("low", "high", "%")
 _LAST = (
-    *("trust", "why", "tile", "um/px", "cell um", "area px", "area mm2", "seconds"),
+    *("trust", "why", "brightness", "tile", "um/px", "cell um", "area px", "area mm2", "seconds"),
     *("model", "options", "version"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets calculate instead of showing it
@@ -127,7 +128,8 @@ class CountTable:
         """
         row: dict[str, Any] = {
             "photo": count.photo, "count": count.n, "low": count.low, "high": count.high,
-            "trust": count.trust, "why": ", ".join(count.why or ()), "tile": count.tile,
+            "trust": count.trust, "why": ", ".join(count.why or ()),
+            "brightness": _MATCHED if count.matched else "", "tile": count.tile,
             "um/px": _rounded(count.um_per_px), "cell um": _rounded(count.cell_um),
             "area px": count.area_px and round(count.area_px),
             "area mm2": _rounded(count.area_mm2),
@@ -284,6 +286,7 @@ def _count(photo: str, row: Mapping[str, str], classes: Sequence[str]) -> Count:
         tile=int(row["tile"]) if row["tile"] else None,
         um_per_px=float(row["um/px"]) if row["um/px"] else None,
         area_px=float(row["area px"]) if row["area px"] else None,
+        matched=row["brightness"] == _MATCHED,
     )
 
 

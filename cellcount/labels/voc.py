@@ -5,7 +5,7 @@ The layout is the one of the PASCAL VOC development kit, in the form in which la
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +13,7 @@ from cellcount.errors import CellCountError
 from cellcount.files import replacing
 from cellcount.labels.completing import complete
 from cellcount.labels.findings import MEND, AnnotationError, Finding
+from cellcount.labels.outlines import Outline, carry, fits, put, taken
 from cellcount.labels.xml import parse
 
 _VERIFIED = {"yes": True, "no": False}
@@ -23,7 +24,8 @@ LARGEST = 2**31 - 1  # of a number in an XML; no photo has as many pixels a side
 class Box:
     """One labelled object; the right and lower edges lie at xmax and ymax, in pixels.
 
-    The label stands here with the blanks it has in the file: to IceVision they are part of it.
+    The label stands here with the blanks it has in the file: to IceVision they are part of it. An
+    ``outline`` that fits the box is kept with it; boxes of different outlines are equal.
     """
 
     label: str
@@ -33,6 +35,13 @@ class Box:
     ymax: int
     truncated: bool = False
     difficult: bool = False
+    outline: Outline = field(default=(), compare=False, repr=False)
+
+    @property
+    def fitting(self) -> Outline:
+        """The outline, as long as its bounds are the box."""
+        corners = (self.xmin, self.ymin, self.xmax, self.ymax)
+        return self.outline if fits(self.outline, corners) else ()
 
 
 @dataclass(frozen=True)
@@ -94,13 +103,15 @@ def unconfirmed(path: str | Path) -> bool:
 def write(path: str | Path, annotation: Annotation) -> None:
     """Write one Pascal VOC file as labelImg would, replacing what was there in one step.
 
-    The photo's path is left out: it would be wrong on every other computer.
+    The photo's path is left out: it would be wrong on every other computer. Outlines that were
+    there stay, of boxes that are as they were.
 
     Raises:
         CellCountError: the file cannot be written.
     """
     path = Path(path)
     root = _tree(path.resolve().parent.name, annotation)
+    carry(root, path)
     ElementTree.indent(root, "\t")
     try:
         with replacing(path) as part:
@@ -123,7 +134,7 @@ def _annotation(path: Path) -> ElementTree.Element:
 
 def _box(path: Path, number: int, item: ElementTree.Element) -> Box:
     owner = f"Box {number}"
-    return Box(
+    box = Box(
         label=_text(path, owner, item, "name", strip=False),
         xmin=_whole(path, owner, item, "bndbox/xmin"),
         ymin=_whole(path, owner, item, "bndbox/ymin"),
@@ -131,7 +142,9 @@ def _box(path: Path, number: int, item: ElementTree.Element) -> Box:
         ymax=_whole(path, owner, item, "bndbox/ymax"),
         truncated=_flag(item, "truncated"),
         difficult=_flag(item, "difficult"),
+        outline=taken(item),
     )
+    return replace(box, outline=box.fitting)
 
 
 def _text(
@@ -180,6 +193,7 @@ def _tree(folder: str, annotation: Annotation) -> ElementTree.Element:
         corners = ElementTree.SubElement(item, "bndbox")
         for side in ("xmin", "ymin", "xmax", "ymax"):
             _leaf(corners, side, getattr(box, side))
+        put(item, box.fitting)
     return root
 
 

@@ -22,7 +22,8 @@ def _lif(path: Path) -> Iterator[list[Hyperstack]]:
     from liffile import LifFile
 
     with LifFile(path) as lif:
-        yield [_lif_image(image) for image in lif.images if not image.is_flim]
+        flat = [image for image in lif.images if {"X", "Y"} <= image.sizes.keys()]
+        yield [_lif_image(image) for image in flat if not image.is_flim]  # nor cuts into the depth
 
 
 def _lif_image(image: Any) -> Hyperstack:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cellcount.calibration.usual import FALSE_ALARMS, Usual, figures_of
+from cellcount.calibration.usual import FALSE_ALARMS, OF_LIGHT, Usual, figures_of
 from cellcount.errors import CellCountError
+from cellcount.photos.levels import Levels
 from cellcount.photos.look import look
 
 MEANS = {
@@ -60,6 +61,20 @@ def test_each_reason_is_told_from_a_photo_that_is_nearly_so(name, off, says):
     assert usual.unusual({**MEANS, name: MEANS[name] + off * SDS[name]}) == ()
 
 
+def test_a_look_alone_finds_all_photos_of_odd_light():
+    rng = np.random.default_rng(0)
+    usual = Usual.learn([a_photo(rng) for _ in range(12)], 256)
+    seen = 0
+    for _ in range(300):
+        one = a_photo(rng)
+        one["brightness"] += rng.normal(0, 0.3)
+        whole = not OF_LIGHT.isdisjoint(usual.unusual(one))
+        seen += whole
+        without_cells = {name: one[name] for name in one if name not in ("size", "crowd", "doubt")}
+        assert usual.odd_light(without_cells) or not whole
+    assert 50 < seen < 250
+
+
 def test_what_a_photo_does_not_tell_is_no_reason():
     rng = np.random.default_rng(0)
     usual = Usual.learn([{**a_photo(rng), "doubt": np.nan} for _ in range(3)], 256)
@@ -82,8 +97,13 @@ def test_it_survives_the_checkpoint():
     assert Usual.from_meta(usual.to_meta()) == usual
     known = replace(usual, um_per_px=0.32)
     assert Usual.from_meta(known.to_meta()) == known
-    with pytest.raises(CellCountError, match="damaged"):
-        Usual.from_meta({**usual.to_meta(), "view": "wide"})
+    lit = replace(usual, levels=Levels(3.5, 200))
+    assert Usual.from_meta(lit.to_meta()) == lit
+    of_before = {name: value for name, value in usual.to_meta().items() if name != "levels"}
+    assert Usual.from_meta(of_before).levels is None
+    for damage in ({"view": "wide"}, {"levels": {"low": 3}}, {"levels": 3}):
+        with pytest.raises(CellCountError, match="damaged"):
+            Usual.from_meta({**usual.to_meta(), **damage})
 
 
 def test_look_follows_the_photo():

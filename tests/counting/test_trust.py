@@ -12,6 +12,7 @@ from cellcount.commands import main
 from cellcount.counting.counter import Counter
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
+from cellcount.photos.levels import Levels
 from cellcount.photos.reading import PhotoError, list_photos, read_photo
 from cellcount.photos.view import View
 from tests.conftest import ROOT
@@ -152,6 +153,87 @@ def test_table_and_command_line_name_the_odd_photo(tmp_path, photo, capsys):
     assert (good["trust"], good["why"], odd["trust"], odd["low"]) == ("ok", "", "look", "")
     assert "darker" in odd["why"]
     assert "1 of 2 photos are unlike" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def lit_model(tmp_path_factory):
+    """The model, with the levels of photos like those it has learned from in its checkpoint."""
+    import torch
+
+    stored = torch.load(MODEL, weights_only=True)
+    levels = Levels.usual([Levels.of(read_photo(one)) for one in list_photos(COUNTED)])
+    stored["meta"]["usual"]["levels"] = vars(levels)
+    model = tmp_path_factory.mktemp("lit") / "m.pth"
+    torch.save(stored, model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def lit(lit_model):
+    return Counter(lit_model)
+
+
+def test_photos_of_usual_light_are_counted_as_before(counter, lit):
+    pairs = [(counter.count(photo), lit.count(photo)) for photo in list_photos(COUNTED)[:4]]
+    usual = [(before, after) for before, after in pairs if before.trust == "ok"]
+    assert len(usual) >= 3
+    for before, after in usual:
+        assert not after.matched
+        assert str(after) == str(before) and (after.boxes == before.boxes).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda value: value // 4, lambda value: value // 2, lambda value: round(value * 0.4 + 10)],
+)
+def test_photo_of_other_light_is_brought_back_and_counted_with_its_interval(
+    counter, lit, photo, tmp_path, change
+):
+    photo.save(tmp_path / "a.png")
+    photo.point(change).save(tmp_path / "b.png")
+    good = counter.count(tmp_path / "a.png")
+    was, now = (one.count(tmp_path / "b.png") for one in (counter, lit))
+    assert was.why and not was.matched
+    assert now.matched and now.trust == "ok" and now.low <= good.n <= now.high
+    assert now.n == pytest.approx(good.n, rel=0.1)
+    assert "brightness matched" in str(now)
+    assert now.figures["brightness"] == was.figures["brightness"]  # as a series shows it
+    pixels = read_photo(tmp_path / "b.png")
+    assert (lit.find(pixels).boxes[: now.n] == now.boxes).all()  # prelabelling sees the same
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda photo: photo.filter(ImageFilter.GaussianBlur(8)).point(lambda value: value // 4),
+        lambda photo: photo.convert("L").convert("RGB").point(lambda value: value // 4),
+        lambda photo: Image.new("RGB", photo.size),
+        lambda photo: Image.effect_noise(photo.size, 20).convert("RGB"),
+    ],
+)
+def test_what_light_alone_does_not_explain_is_counted_as_it_is(
+    counter, lit, photo, tmp_path, spoil
+):
+    spoil(photo).save(tmp_path / "bad.png")
+    before, after = (one.count(tmp_path / "bad.png") for one in (counter, lit))
+    assert after.trust == "look" and not after.matched
+    assert str(after) == str(before)
+
+
+def test_table_and_command_line_say_whose_brightness_was_matched(
+    lit_model, photo, tmp_path, capsys
+):
+    photo.save(tmp_path / "a.png")
+    photo.point(lambda value: value // 3).save(tmp_path / "b.png")
+    table = tmp_path / "counts.csv"
+    files = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    for _ in range(2):  # the second time, from the table
+        assert main.main(["count", str(lit_model), *files, "--out", str(table)]) == 0
+        plain, matched = capsys.readouterr().out.splitlines()[:2]
+        assert matched.endswith("brightness matched")
+        assert "matched" not in plain
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        assert [row["brightness"] for row in csv.DictReader(file)] == ["", "matched"]
 
 
 def test_long_series_has_a_chart_and_names_who_stands_out(tmp_path, photo, capsys):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -187,6 +188,24 @@ def test_the_mark_of_a_person_or_a_model_stays_until_space(
     assert marked() == (None if mark == "yes" else "yes")
     window.verify_image()
     assert marked() == ("yes" if mark == "yes" else None)  # unconfirmed by hand is no model's
+
+
+def test_outlines_stay_with_the_boxes_that_nobody_moved(
+    opened: Callable[[], Any], folder: Path
+) -> None:
+    rings = (
+        (((10.5, 10.0), (30.0, 12.0), (20.0, 30.25)),),
+        (((50.0, 50.0), (70.0, 55.0), (60, 60)),),
+    )
+    there = voc.Box("bud", 50, 50, 70, 60, outline=rings[1])
+    label(folder / "a.xml", replace(BOX, outline=rings[0]), there, voc.Box("bud", 1, 1, 5, 5))
+    window = opened()
+    window.canvas.shapes[1].move_by(window.canvas.shapes[1].points[0] * 0.1)
+    window.set_dirty()
+    window.save_file()
+    kept, moved, plain = voc.read(folder / "a.xml").boxes
+    assert (kept.outline, moved.outline, plain.outline) == (rings[0], (), ())
+    assert (moved.label, moved.xmin, moved.ymin) == ("bud", 55, 55)
 
 
 def test_boxes_of_the_previous_photo_join_those_that_are_there(

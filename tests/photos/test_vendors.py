@@ -80,7 +80,7 @@ def test_zeiss_czi_of_scenes_mosaics_and_colours(tmp_path, zeiss, monkeypatch):
         assert (slide[0:40, 0:10] == colours[1, :, :10]).all()
 
 
-def lif_bytes(pictures):
+def lif_bytes(pictures, down=2):
     """Leica's LIF, version 2, after "LIF File Format Description": XML, then blocks of memory."""
     channels, height, width = pictures.shape
 
@@ -104,7 +104,7 @@ def lif_bytes(pictures):
         '<Memory Size="0" MemoryBlockID="M_0"/><Children><Element Name="cells" UniqueID="1">'
         f"<Data><Image><ImageDescription><Channels>{described}</Channels><Dimensions>"
         f"{dimension(1, width, 1, 0.5e-6 * (width - 1))}"
-        f"{dimension(2, height, width, 0.5e-6 * (height - 1))}"
+        f"{dimension(down, height, width, 0.5e-6 * (height - 1))}"
         "</Dimensions></ImageDescription></Image></Data>"
         f'<Memory Size="{pictures.size}" MemoryBlockID="M_1"/></Element></Children></Element>'
         "</LMSDataContainerHeader>"
@@ -124,6 +124,14 @@ def test_leica_lif(tmp_path):
     for view, expected in {View(2): EIGHT[1, 0], View("1"): EIGHT[0, 0]}.items():
         assert (read_photo(path, view=view)[..., 0] == expected).all()
     with pytest.raises(PhotoError, match="several channels"):
+        read_photo(path)
+
+
+def test_leicas_cuts_into_the_depth_are_no_photos(tmp_path):
+    pytest.importorskip("liffile", reason="liffile is in requirements-microscopes.txt")
+    path = tmp_path / "a.lif"
+    path.write_bytes(lif_bytes(EIGHT[:, 0], down=3))  # X and Z
+    with pytest.raises(PhotoError, match="holds no photo"):
         read_photo(path)
 
 

@@ -11,13 +11,14 @@ from PyQt5.QtWidgets import QMessageBox
 from cellcount.files import replacing
 from cellcount.labelling.labelimg.boxes import UNCONFIRMED, is_damaged, kept_name
 from cellcount.labelling.labelimg.mended import mend
+from cellcount.labels.outlines import carry
 from icevision_bridge.patches import Mending
 
 
 @mend(
     "libs.pascal_voc_io",
     breaks="it empties the XML before it writes, turns double spaces in names into tabs, and "
-    "forgets that nobody has confirmed a model's boxes",
+    "forgets that nobody has confirmed a model's boxes, and the outlines of all boxes",
 )
 def writing_loses_what_was_there() -> Mending:
     module = yield
@@ -34,6 +35,7 @@ def writing_loses_what_was_there() -> Mending:
         target = Path(target_file)
         root = self.gen_xml()
         self.append_objects(root)
+        carry(root, target)
         ElementTree.indent(root, "\t")
         with replacing(target) as part:
             part.write_bytes(ElementTree.tostring(root, encoding="utf-8") + b"\n")

@@ -11,5 +11,5 @@ A format is a module. ``mine`` says whether a file is of it, by content; ``read`
 xmax - xmin in all of them.
 """
 
-WRITTEN = ("coco", "yolo", "voc", "csv", "imagej", "qupath")
-FORMATS = (*WRITTEN, "cvat", "labelme", "labelstudio", "via", "cellpose", "masks")
+WRITTEN = ("coco", "yolo", "voc", "csv", "imagej", "qupath", "labelme")
+FORMATS = (*WRITTEN, "cvat", "labelstudio", "via", "cellpose", "masks")

@@ -13,7 +13,8 @@ from typing import Any
 from cellcount.labels.formats.content import by_file, load, loaded
 from cellcount.labels.formats.foreign import Boxed, Foreign
 from cellcount.labels.formats.photos import Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box
+from cellcount.labels.formats.shapes import Shape, Wrong, box, outlined
+from cellcount.labels.outlines import area_of
 from cellcount.labels.voc import Box
 
 IMAGES = "images"
@@ -59,12 +60,21 @@ def _shape(entry: dict[str, Any], label: str, who: str) -> Shape:
     if entry.get("bbox"):
         x, y, width, height = map(float, entry["bbox"])
         shape = box(label, (x, y), (width, height), who, float(more.get("rotation") or 0))
+        if rings := _rings(entry):
+            shape = shape._replace(outline=outlined(label, rings, who).outline)
     else:
-        rings = entry.get("segmentation")
-        flat = [number for ring in rings for number in ring] if isinstance(rings, list) else []
-        shape = bounds(label, zip(flat[::2], flat[1::2], strict=True), f"{who}, without bbox,")
+        shape = outlined(label, _rings(entry), f"{who}, without bbox,")
     truncated, difficult = (bool(more.get(mark)) for mark in ("truncated", "difficult"))
     return shape._replace(truncated=truncated, difficult=difficult)
+
+
+def _rings(entry: dict[str, Any]) -> list[list[tuple[float, float]]]:
+    """The polygons of an object; none where it has none, or a mask packed as run lengths."""
+    rings = entry.get("segmentation")
+    return [
+        [*zip(ring[::2], ring[1::2], strict=True)]
+        for ring in (rings if isinstance(rings, list) else [])
+    ]
 
 
 def write(labelled: Sequence[Boxed], target: Path) -> None:
@@ -91,12 +101,16 @@ def write(labelled: Sequence[Boxed], target: Path) -> None:
 
 def _entry(number: int, image: int, category: int, box: Box) -> dict[str, Any]:
     width, height = box.xmax - box.xmin, box.ymax - box.ymin
+    outline = box.fitting
+    area = sum(map(area_of, outline)) if outline else width * height
+    rings = [[number for point in ring for number in point] for ring in outline]
     return {
         "id": number,
         "image_id": image,
         "category_id": category,
         "bbox": [box.xmin, box.ymin, width, height],
-        "area": width * height,
+        **({"segmentation": rings} if rings else {}),
+        "area": area,
         "iscrowd": 0,
         "attributes": {"truncated": box.truncated, "difficult": box.difficult},
     }

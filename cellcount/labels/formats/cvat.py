@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+import numpy as np
+
 from cellcount.labels.formats.content import by_file
 from cellcount.labels.formats.foreign import Foreign
 from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, ellipse, point
+from cellcount.labels.formats.tracing import traced
+from cellcount.labels.outlines import Outline
 from cellcount.labels.xml import parse, root_tag
 
+_LARGEST = 200_000_000  # pixels of a mask
 _NO_SHAPES = ("tag", "attribute")
 
 
@@ -53,7 +58,8 @@ def _shapes(item: Element, who: str) -> list[Shape]:
         left, top, width, height = (
             _number(item, side) for side in ("left", "top", "width", "height")
         )
-        found = [box(label, (left, top), (width, height), who)]
+        whole = box(label, (left, top), (width, height), who)
+        found = [whole._replace(outline=_mask(item.attrib["rle"], whole))]
     elif item.tag in ("polygon", "points"):
         points = [
             [float(number) for number in pair.split(",")]
@@ -68,6 +74,20 @@ def _shapes(item: Element, who: str) -> list[Shape]:
     said = {one.get("name"): (one.text or "").strip().lower() for one in item.iter("attribute")}
     truncated, difficult = (said.get(mark) == "true" for mark in ("truncated", "difficult"))
     return [shape._replace(truncated=truncated, difficult=difficult) for shape in found]
+
+
+def _mask(lengths: str, whole: Shape) -> Outline:
+    """The outline of a mask inside its bounds: how many pixels are not of it, then are, then not.
+
+    None where there are more or less of them than pixels.
+    """
+    runs = [int(length) for length in lengths.split(",")]
+    left, top, right, bottom = map(round, whole[1:5])
+    shape = bottom - top, right - left
+    if min(runs) < 0 or sum(runs) != shape[0] * shape[1] or sum(runs) > _LARGEST:
+        return ()
+    pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return traced(pixels.reshape(shape), left, top)
 
 
 def _number(item: Element, name: str) -> float:

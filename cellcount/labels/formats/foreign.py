@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cellcount.errors import CellCountError
-from cellcount.labels.formats.frame import Corners, stored
+from cellcount.labels.formats.frame import Corners, stored, turned
+from cellcount.labels.outlines import Outline
 from cellcount.labels.voc import Annotation
 from cellcount.photos.reading import photo_size, photo_turn
 
@@ -21,15 +22,19 @@ class Boxed(NamedTuple):
         return Path(self.annotation.filename).stem
 
     @property
-    def stored(self) -> list[tuple[str, Corners]]:
-        """Class and corners of each box on the photo as it is stored, whatever turns it upright.
+    def stored(self) -> list[tuple[str, Corners, Outline]]:
+        """Class, corners and outline of each box on the photo as it is stored, unturned.
 
         Raises:
             PhotoError: the photo cannot be read.
         """
         turn, size = photo_turn(self.photo), (self.annotation.width, self.annotation.height)
         return [
-            (box.label, stored((box.xmin, box.ymin, box.xmax, box.ymax), turn, size))
+            (
+                box.label,
+                stored((box.xmin, box.ymin, box.xmax, box.ymax), turn, size),
+                turned(box.fitting, stored, turn, size),
+            )
             for box in self.annotation.boxes
         ]
 

@@ -3,7 +3,12 @@
 ImageJ and QuPath show the stored pixels: Java's own readers of pictures do not look at the tag.
 """
 
+from collections.abc import Callable
+
+from cellcount.labels.outlines import Outline
+
 Corners = tuple[float, float, float, float]
+Turning = Callable[[Corners, int, tuple[int, int]], Corners]
 
 # By EXIF's orientation: whether x and y are exchanged, then left and right, then top and bottom.
 _TURNS = {
@@ -47,3 +52,15 @@ def stored(box: Corners, turn: int, size: tuple[int, int]) -> Corners:
     """
     back = {6: 8, 8: 6}.get(turn, turn)
     return upright(box, back, size[::-1] if _TURNS[turn][0] else size)
+
+
+def turned(outline: Outline, way: Turning, turn: int, size: tuple[int, int]) -> Outline:
+    """Where an outline lies on the other photo.
+
+    Args:
+        outline: rings of (x, y).
+        way: :func:`upright` or :func:`stored`.
+        turn: EXIF's orientation of the photo.
+        size: (width, height) of the upright photo.
+    """
+    return tuple(tuple(way((x, y, x, y), turn, size)[:2] for x, y in ring) for ring in outline)

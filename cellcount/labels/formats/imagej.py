@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
 
+import numpy as np
 from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi, roiwrite
 
 from cellcount.errors import CellCountError
@@ -21,6 +22,7 @@ from cellcount.labels.formats.foreign import Boxed, Foreign
 from cellcount.labels.formats.frame import Corners
 from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, box, point
+from cellcount.labels.outlines import Outline
 from cellcount.photos.reading import is_photo
 
 IMAGES = "."  # a zip beside each photo
@@ -30,6 +32,7 @@ _NUMBER = re.compile(r"[-_ ]?\d+$")
 # What ImageJ, roifile and cellpose call a region that nobody has named.
 _NAMELESS = re.compile(r"[\W\d_]*|[0-9a-f]{8}-[0-9a-f-]{27}|F\d+-C\d+", re.IGNORECASE)
 _QUOTED = re.compile(r'"(.*)"-\d+')  # a class that would pass for no name, as we write it
+_OUTLINES = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)
 _LINES = (ROI_TYPE.LINE, ROI_TYPE.FREELINE, ROI_TYPE.POLYLINE, ROI_TYPE.ANGLE)
 
 
@@ -106,7 +109,10 @@ def _shapes(region: ImagejRoi, who: str) -> list[Shape]:
         return [box(label, (region.xd, region.yd), (region.widthd, region.heightd), who)]
     if region.subpixel_coordinates is not None:
         return [bounds(label, region.subpixel_coordinates, who)]
-    return [bounds(label, [(region.left, region.top), (region.right, region.bottom)], who)]
+    whole = bounds(label, [(region.left, region.top), (region.right, region.bottom)], who)
+    if region.roitype in _OUTLINES and region.n_coordinates:
+        whole = whole._replace(outline=bounds(label, region.coordinates(), who).outline)
+    return [whole]
 
 
 def _class(region: ImagejRoi) -> str:
@@ -122,14 +128,18 @@ def write(labelled: Sequence[Boxed], target: Path) -> None:
     """Write a zip of regions for each photo; the photos are copied by who calls."""
     for one in labelled:
         drawn = enumerate(one.stored, start=1)
-        regions = [_region(number, label, corners) for number, (label, corners) in drawn]
+        regions = [_region(number, *marked) for number, marked in drawn]
         names = [f"{number:04}.roi" for number in range(1, len(regions) + 1)]
         roiwrite(target / f"{one.stem}.zip", regions, name=names, mode="w")
 
 
-def _region(number: int, label: str, corners: Corners) -> ImagejRoi:
+def _region(number: int, label: str, corners: Corners, outline: Outline) -> ImagejRoi:
     if _NAMELESS.fullmatch(label) or _QUOTED.fullmatch(f"{label}-1"):
         label = f'"{label}"'
+    if len(outline) == 1 and max(corners) <= _WIDEST:  # several parts are kept as their bounds
+        region = ImagejRoi.frompoints(np.array(outline[0]), name=f"{label}-{number}")
+        region.roitype = ROI_TYPE.POLYGON
+        return region
     left, top, right, bottom = corners
     whole = [min(round(one), _WIDEST) for one in corners]  # which is as far as they go
     return ImagejRoi(

@@ -1,15 +1,19 @@
 """LabelMe's JSON: a file a photo, with shapes in pixels (github.com/wkentaro/labelme)."""
 
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from cellcount.labels.formats.content import by_file, load, loaded
-from cellcount.labels.formats.foreign import Foreign
+from cellcount.labels.formats.foreign import Boxed, Foreign
 from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong, bounds, ellipse, point
+from cellcount.labels.outlines import Ring
+from cellcount.labels.voc import Box
 
+IMAGES = "."  # a JSON beside each photo
 _OUTLINES = ("polygon", "rectangle", "mask", "oriented_rectangle")
 
 
@@ -50,3 +54,34 @@ def _shapes(entry: dict[str, Any], who: str) -> Iterator[Shape]:
         yield from (point(label, position, who) for position in points)
     else:
         raise Wrong(f"{who} is a {kind}, which marks no cell: delete it")
+
+
+def write(labelled: Sequence[Boxed], target: Path) -> None:
+    """Write a JSON for each photo; the photos are copied by who calls."""
+    for one in labelled:
+        photo = one.annotation
+        content: dict[str, Any] = {
+            "version": "5.4.1",
+            "flags": {},
+            "shapes": [_entry(box) for box in photo.boxes],
+            "imagePath": photo.filename,
+            "imageData": None,
+            "imageHeight": photo.height,
+            "imageWidth": photo.width,
+        }
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        (target / f"{one.stem}.json").write_text(text, encoding="utf-8")
+
+
+def _entry(box: Box) -> dict[str, Any]:
+    outline = box.fitting
+    points: Ring = ((box.xmin, box.ymin), (box.xmax, box.ymax))
+    if whole := len(outline) == 1:  # several parts would be several cells
+        points = outline[0]
+    return {
+        "label": box.label,
+        "points": [[*point] for point in points],
+        "group_id": None,
+        "shape_type": "polygon" if whole else "rectangle",
+        "flags": {},
+    }

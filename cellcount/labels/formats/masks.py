@@ -20,11 +20,13 @@ from cellcount.labels.formats.content import by_file
 from cellcount.labels.formats.foreign import Foreign
 from cellcount.labels.formats.photos import Photos
 from cellcount.labels.formats.shapes import Shape, Wrong
+from cellcount.labels.formats.tracing import traced
 from cellcount.photos.reading import MAX_MEGAPIXELS, is_photo
 
 _SPREAD = 4  # times the image, that the bounds of all numbers together cover at most
 _LISTED = 1_000_000  # numbers up to which a list of all is short
 _PARTS = 2  # of a cell, on average: segmentation leaves crumbs
+_START = slice(0, 1), slice(0, 1)
 _EVERYWHERE = ndimage.generate_binary_structure(2, 2)  # corners touch
 
 
@@ -65,7 +67,8 @@ def cells(numbers: NDArray[np.generic], split: bool) -> list[Shape]:
     parts = []
     for number, where in slices:
         labelled, _ = ndimage.label(compact[where] == number, _EVERYWHERE)
-        parts.append([_shape(where, part) for part in ndimage.find_objects(labelled)])
+        found = enumerate(ndimage.find_objects(labelled), start=1)
+        parts.append([_shape(where, part, labelled[part] == i) for i, part in found])
     total = sum(map(len, parts))
     if split:
         return [shape for some in parts for shape in some]
@@ -75,13 +78,16 @@ def cells(numbers: NDArray[np.generic], split: bool) -> list[Shape]:
             f"it is a mask with {what}, not one for each: --split takes its {total} connected "
             "parts for cells"
         )
-    return [_shape((slice(0, 1), slice(0, 1)), where) for _, where in slices]
+    return [_shape(_START, where, compact[where] == number) for number, where in slices]
 
 
-def _shape(start: tuple[slice, slice], where: tuple[slice, slice]) -> Shape:
-    down, across = start[0].start, start[1].start
+def _shape(
+    start: tuple[slice, slice], where: tuple[slice, slice], cell: NDArray[np.bool_]
+) -> Shape:
     (y, x) = where
-    return Shape("", across + x.start, down + y.start, across + x.stop, down + y.stop)
+    left, top = start[1].start + x.start, start[0].start + y.start
+    right, bottom = start[1].start + x.stop, start[0].start + y.stop
+    return Shape("", left, top, right, bottom, outline=traced(cell, left, top))
 
 
 def _compact(

@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 
 from cellcount.errors import CellCountError
 from cellcount.labels.formats.foreign import Foreign, upright_size
-from cellcount.labels.formats.frame import upright
 from cellcount.labels.formats.shapes import Shape
 from cellcount.labels.voc import LARGEST, Annotation, Box
 from cellcount.photos.reading import is_photo, photo_turn
@@ -138,7 +137,7 @@ class Photos:
         """
         size = upright_size(photo, stated, said_by)
         if stored and (turn := photo_turn(photo)) != 1:
-            shapes = [one.at(upright(one[1:5], turn, size)) for one in shapes]
+            shapes = [one.turned(turn, size) for one in shapes]
         boxes = tuple(self._box(shape, said_by) for shape in shapes)
         return Foreign(photo, Annotation(photo.name, *size, boxes, verified), said_by)
 
@@ -159,7 +158,8 @@ class Photos:
                 f"{said_by} has a cell {label[:40]!r} at {shape.xmin:g}, {shape.ymin:g}, which is "
                 "no name or no place that an XML can hold: mend it, or export it again."
             )
-        return Box(label, xmin, ymin, xmax, ymax, shape.truncated, shape.difficult)
+        marks = shape.truncated, shape.difficult
+        return Box(label, xmin, ymin, xmax, ymax, *marks, shape.outline)
 
 
 def _around(source: Path) -> Path:

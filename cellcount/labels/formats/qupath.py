@@ -13,7 +13,8 @@ from cellcount.labels.formats.content import by_file, load, loaded
 from cellcount.labels.formats.foreign import Boxed, Foreign
 from cellcount.labels.formats.frame import Corners
 from cellcount.labels.formats.photos import Photos
-from cellcount.labels.formats.shapes import Shape, Wrong, bounds, point
+from cellcount.labels.formats.shapes import Shape, Wrong, outlined, point
+from cellcount.labels.outlines import Outline
 
 IMAGES = "."  # a GeoJSON beside each photo
 _CELLS = ("detection", "cell", "PathDetectionObject", "PathCellObject")
@@ -62,11 +63,13 @@ def _shapes(feature: dict[str, Any], who: str) -> Iterator[Shape]:
     kind = geometry["type"]
     if kind not in _DEPTH:
         raise Wrong(f"{who} is a {kind}, which marks no cell: delete it")
-    positions = _positions(geometry["coordinates"], _DEPTH[kind])
     if kind in _POINTS:
+        positions = _positions(geometry["coordinates"], _DEPTH[kind])
         yield from (point(label, position, who) for position in positions)
     else:
-        yield bounds(label, positions, who)
+        polygons = geometry["coordinates"] if _DEPTH[kind] == 3 else [geometry["coordinates"]]
+        # Rings behind the first are holes, which lie inside it.
+        yield outlined(label, (_positions(polygon[0], 1) for polygon in polygons if polygon), who)
 
 
 def _positions(nested: Any, depth: int) -> Iterator[Any]:
@@ -80,17 +83,21 @@ def _positions(nested: Any, depth: int) -> Iterator[Any]:
 def write(labelled: Sequence[Boxed], target: Path) -> None:
     """Write a GeoJSON of annotations for each photo; the photos are copied by who calls."""
     for one in labelled:
-        features = [_feature(label, corners) for label, corners in one.stored]
+        features = [_feature(*drawn) for drawn in one.stored]
         content = {"type": "FeatureCollection", "features": features}
         path = target / f"{one.stem}.geojson"
         path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def _feature(label: str, corners: Corners) -> dict[str, Any]:
+def _feature(label: str, corners: Corners, outline: Outline) -> dict[str, Any]:
     left, top, right, bottom = corners
-    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    box = ((left, top), (right, top), (right, bottom), (left, bottom))
+    polygons = [[[[*point] for point in (*ring, ring[0])]] for ring in outline or (box,)]
+    geometry: dict[str, Any] = {"type": "MultiPolygon", "coordinates": polygons}
+    if len(polygons) == 1:
+        geometry = {"type": "Polygon", "coordinates": polygons[0]}
     return {
         "type": "Feature",
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "geometry": geometry,
         "properties": {"objectType": "annotation", "classification": {"name": label}},
     }

@@ -1,10 +1,14 @@
-"""The bounds of what people draw around cells: outlines, turned boxes, ellipses; and points."""
+"""The bounds of what people draw around cells: outlines, turned boxes, ellipses; and points.
+
+An outline stays with its bounds; of an ellipse they are all that is kept.
+"""
 
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cellcount.labels.formats.frame import Corners
+from cellcount.labels.formats.frame import Corners, turned, upright
+from cellcount.labels.outlines import Outline, bounds_of
 
 
 class Wrong(ValueError):
@@ -14,7 +18,8 @@ class Wrong(ValueError):
 class Shape(NamedTuple):
     """What marks one cell: its bounds in pixels of the upright photo, or a ``point`` on it.
 
-    ``label`` is "" where the file names no class.
+    ``label`` is "" where the file names no class. ``outline`` is empty where the bounds are all
+    that is known.
     """
 
     label: str
@@ -25,10 +30,16 @@ class Shape(NamedTuple):
     truncated: bool = False
     difficult: bool = False
     point: bool = False
+    outline: Outline = ()
 
     def at(self, corners: Corners) -> "Shape":
         """The same shape with other bounds: xmin, ymin, xmax, ymax."""
         return Shape(self.label, *corners, *self[5:])
+
+    def turned(self, turn: int, size: tuple[int, int]) -> "Shape":
+        """A shape on the stored photo as it lies on the upright one of (width, height) ``size``."""
+        there = self.at(upright(self[1:5], turn, size))
+        return there._replace(outline=turned(self.outline, upright, turn, size))
 
 
 def bounds(label: str, points: Iterable[Iterable[float]], who: str) -> Shape:
@@ -42,13 +53,32 @@ def bounds(label: str, points: Iterable[Iterable[float]], who: str) -> Shape:
     Raises:
         Wrong: there is no point, or one is no number of pixels.
     """
-    pairs = [(float(x), float(y)) for x, y in points]
-    if not pairs:
+    return outlined(label, [points], who)
+
+
+def outlined(label: str, rings: Iterable[Iterable[Iterable[float]]], who: str) -> Shape:
+    """The bounds of an outline of several rings, and the rings if they say more than the bounds.
+
+    A ring that ends where it began is known without its last point.
+
+    Args:
+        label: class.
+        rings: points (x, y) each.
+        who: names the outline in an error.
+
+    Raises:
+        Wrong: there is no point, or one is no number of pixels.
+    """
+    drawn = tuple(tuple((float(x), float(y)) for x, y in ring) for ring in rings)
+    if not any(drawn):
         raise Wrong(f"{who} has neither box nor outline")
-    if not all(map(math.isfinite, (number for pair in pairs for number in pair))):
+    if not all(math.isfinite(number) for ring in drawn for point in ring for number in point):
         raise Wrong(f"{who} has a box without end")
-    across, down = zip(*pairs, strict=True)
-    return Shape(label, min(across), min(down), max(across), max(down))
+    left, top, right, bottom = bounds_of(drawn)
+    kept = tuple(ring[:-1] if len(ring) > 3 and ring[0] == ring[-1] else ring for ring in drawn)
+    plain = {(x, y) for x in (left, right) for y in (top, bottom)}
+    whole = all(len({*ring}) > 2 and {*ring} != plain for ring in kept)
+    return Shape(label, left, top, right, bottom, outline=kept if whole else ())
 
 
 def point(label: str, position: Iterable[float], who: str) -> Shape:
