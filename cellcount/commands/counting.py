@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellcount.commands.asked import groups, photos_of
-from cellcount.commands.options import add_engine, add_view
+from cellcount.commands.asked import crew, groups, photos_of
+from cellcount.commands.options import add_crew, add_engine, add_view
 from cellcount.errors import CellCountError
 from cellcount.labels.formats import WRITTEN
 
@@ -61,6 +61,7 @@ def add(commands: Any) -> None:
     )
     add_view(count)
     add_engine(count)
+    add_crew(count)
     count.set_defaults(run=_count)
 
 
@@ -93,7 +94,9 @@ def _count(options: argparse.Namespace) -> int:
     photos = [one for file in files for one in photos_in(file, counter.view)]
     if options.boxes:
         refuse_several(photos)
-    counts = counter.count_all(photos, table, options.tile, anew=bool(options.boxes))
+    counts = counter.count_all(
+        photos, table, options.tile, anew=bool(options.boxes), crew=crew(options)
+    )
     if not counts:
         raise CellCountError("No photo was counted. What is wrong with each stands above.")
     for one in counts:
@@ -124,6 +127,7 @@ def _count(options: argparse.Namespace) -> int:
 
 def _is_workbook(path: Path) -> bool:
     return path.suffix.lower() == ".xlsx"
+
 
 def _tell_series(counts: "Sequence[Count]", chart: Path) -> None:
     """Name the photos that stand out from the others, and draw the chart of a long series."""

@@ -18,7 +18,8 @@ from cellcount.counting.engines import Engine
 from cellcount.counting.engines.tiled import TiledEngine
 from cellcount.errors import CellCountError
 from cellcount.photos.look import look
-from cellcount.photos.reading import pixel_size, pixels_of
+from cellcount.photos.reading import pixel_size, read_photo
+from cellcount.photos.remote import at_hand
 from cellcount.photos.tiles import SMALLEST
 from cellcount.photos.view import View
 
@@ -89,10 +90,13 @@ class Looking:
         Raises:
             PhotoError: it cannot be read.
         """
-        pixels = pixels_of(photo, self.view)
         um = self.um_per_px
-        if um is None and not isinstance(photo, np.ndarray):
-            um = pixel_size(photo)
+        if isinstance(photo, np.ndarray):
+            pixels = photo
+        else:
+            with at_hand(Path(photo)) as file:
+                pixels = read_photo(file, view=self.view)
+                um = pixel_size(file) if um is None else um
         height, width = pixels.shape[:2]
         return Seen((width, height), um, [*self._ways(pixels, tile, usual, um)])
 

@@ -1,5 +1,6 @@
 """The error of a photo that cannot be read, and what is said of each way in which that happens."""
 
+import stat
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -25,6 +26,20 @@ class PhotoError(CellCountError):
     def __str__(self) -> str:
         """Say it as one line."""
         return f"{printable(self.file)}: {self.problem} {self.cure}"
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file, before it is opened.
+
+    Raises:
+        PhotoError: it is a folder, a pipe or a device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # opening it says why
+        return
+    if not stat.S_ISREG(mode):
+        raise PhotoError(path, "It is no file but a folder, a pipe or a device.", "Leave it out.")
 
 
 def check_size(path: Path, width: int, height: int) -> None:
@@ -69,8 +84,10 @@ def explained(path: Path, error: Exception) -> PhotoError:
         said = problem, "Check its name and that you may read it."
     elif path.stat().st_size == 0:
         said = "The file is empty.", COPY_AGAIN
+    elif isinstance(error, UnidentifiedImageError) and path.suffix.lower() in (".heic", ".heif"):
+        said = "HEIC is not read.", "Save it as JPEG; phones do, set to the most compatible format."
     elif isinstance(error, UnidentifiedImageError):
-        problem = "The content is no JPEG, PNG, BMP or TIFF picture of a kind that can be read."
+        problem = "The content is no JPEG, PNG, BMP, WebP or TIFF picture that can be read."
         said = problem, SAVE_ANEW
     else:
         why = " ".join(str(error).split())[:200]
