@@ -40,7 +40,7 @@ def _on_cluster(
     except ModuleNotFoundError as error:
         raise CellCountError(f"Dask is not installed: {ADD}") from error
     try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise CellCountError(
             f"No Dask scheduler answers at {address}: check the address, which `dask scheduler` "

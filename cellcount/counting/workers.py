@@ -19,12 +19,14 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cellcount.counting.count import Count
 from cellcount.errors import CellCountError
 from cellcount.files import digest
 from cellcount.photos.photo_error import PhotoError
+
+if TYPE_CHECKING:
+    from cellcount.counting.count import Count
 
 DEATHS = 3  # processes that a photo may end before it is given up
 
@@ -50,7 +52,7 @@ class Counted(NamedTuple):
     """A photo, its count or why there is none, and how many seconds that took."""
 
     photo: Path
-    told: Count | PhotoError
+    told: "Count | PhotoError"
     seconds: float
 
 
@@ -63,7 +65,7 @@ def order(counter: Any, checkpoint: str | Path, tile: int | None) -> Order:
     return Order(pickle.dumps(counter), path, digest(path), version("cellcount"), tile)
 
 
-def count_one(order: Order, photo: Path) -> tuple[Count | PhotoError, float]:
+def count_one(order: Order, photo: Path) -> "tuple[Count | PhotoError, float]":
     """Count a photo in this process, which keeps the model for the next one.
 
     Raises:

@@ -18,7 +18,7 @@ SAVE_ANEW = "Open it in the program that made it and save it as JPEG, PNG or 8-b
 class PhotoError(CellCountError):
     """A photo that cannot be read: which one, why, and what to do about it."""
 
-    def __init__(self, file: Path, problem: str, cure: str) -> None:
+    def __init__(self, file: str | Path, problem: str, cure: str) -> None:
         """Take the file, and a plain sentence each for the problem and its cure."""
         super().__init__(file, problem, cure)
         self.file, self.problem, self.cure = file, problem, cure

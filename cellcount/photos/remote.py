@@ -103,7 +103,7 @@ def at_hand(photo: Path) -> Iterator[Path]:
         try:
             yield Path(folder) / photo.name
         except PhotoError as error:
-            raise PhotoError(photo, error.problem, error.cure) from error
+            raise PhotoError(address(photo), error.problem, error.cure) from error
 
 
 def _copy(file: Path, target: Path) -> None:
@@ -111,14 +111,14 @@ def _copy(file: Path, target: Path) -> None:
         store = _store(*file.parts[:2])
         got = store.get("/".join(file.parts[2:]))
         if got.meta["size"] > _MOST:
-            raise PhotoError(file, "The file has more than 2 GB.", "Count it from a disk.")
+            raise PhotoError(address(file), "The file has more than 2 GB.", "Count it from a disk.")
         with target.open("wb") as copy:
             for chunk in got:
                 copy.write(chunk)
     except CellCountError:
         raise
     except Exception as error:  # stores raise anything
-        raise PhotoError(file, "The photo cannot be fetched:", _why(error)) from error
+        raise PhotoError(address(file), "The photo cannot be fetched:", _why(error)) from error
 
 
 @lru_cache(maxsize=64)
