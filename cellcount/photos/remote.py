@@ -163,8 +163,8 @@ def _why(error: Exception) -> str:
         return "it is not there. Check the address."
     if "169.254.169.254" in said or "metadata.google" in said:
         return (
-            "no credentials are found. Log in with `aws configure` or `gcloud auth login "
-            "--application-default`, or set AWS_SKIP_SIGNATURE=true for a bucket that all may read."
+            "no credentials are found. Log in with `aws configure` or `gcloud auth "
+            "application-default login`, or set AWS_SKIP_SIGNATURE=true for a bucket that all may read."
         )
     if isinstance(error, PermissionError) or " 403 " in said or " 401 " in said:
         return "your credentials do not allow it. Ask the bucket's owner for the right to read."
