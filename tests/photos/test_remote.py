@@ -104,9 +104,10 @@ def test_photos_are_counted_where_they_are(store, scheme, tmp_path, capsys):
     status, here = count(tmp_path / "here.csv", *map(str, PHOTOS))
     numbers = [rows[f"{folder}/{name}"]["count"] for name in ("a.png", "ä.png", "deep/b.png")]
     assert numbers == [here[photo.name]["count"] for photo in PHOTOS]
-    # The same command goes on, in other processes and with a photo named by its address.
+    # The same command goes on, in another process and with a photo named by its address.
     seconds = rows[f"{folder}/a.png"]["seconds"]
-    status, again = count(table, folder, f"{folder}/deep/b.png", "--workers", "1")
+    crew = ["--workers", "1"] if scheme == "s3" else []
+    status, again = count(table, folder, f"{folder}/deep/b.png", *crew)
     assert status == 3 and again[f"{folder}/a.png"]["seconds"] == seconds
     assert "not entered: 1 (deep)" in capsys.readouterr().out
 
