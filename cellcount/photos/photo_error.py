@@ -19,13 +19,13 @@ class PhotoError(CellCountError):
     """A photo that cannot be read: which one, why, and what to do about it."""
 
     def __init__(self, file: str | Path, problem: str, cure: str) -> None:
-        """Take the file, and a plain sentence each for the problem and its cure."""
+        """Take the file, or an address, and a plain sentence each for the problem and its cure."""
         super().__init__(file, problem, cure)
-        self.file, self.problem, self.cure = file, problem, cure
+        self.file, self.problem, self.cure = Path(file), problem, cure
 
     def __str__(self) -> str:
         """Say it as one line."""
-        return f"{printable(self.file)}: {self.problem} {self.cure}"
+        return f"{printable(self.args[0])}: {self.problem} {self.cure}"
 
 
 def check_file(path: Path) -> None:

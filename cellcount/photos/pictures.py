@@ -23,6 +23,7 @@ from cellcount.photos.photo_error import (
 
 # What is wrong with a file is said by a PhotoError, not in the middle of a progress bar.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")

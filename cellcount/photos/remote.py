@@ -56,10 +56,10 @@ def listed(folder: Path, recursive: bool) -> Listed:
     try:
         if recursive:
             objects = [one for some in obstore.list(store, prefix) for one in some]
-            folders = []
+            folders: list[str] = []
         else:
             found = obstore.list_with_delimiter(store, prefix)
-            objects, folders = [*found["objects"]], found["common_prefixes"]
+            objects, folders = [*found["objects"]], [*found["common_prefixes"]]
     except Exception as error:  # stores raise anything
         raise CellCountError(f"{address(folder)} cannot be listed: {_why(error)}") from error
     objects = [one for one in objects if one["path"] != prefix]  # consoles make one for a folder
@@ -132,12 +132,11 @@ def _store(scheme: str, bucket: str) -> Any:
         from obstore.store import from_url
     except ModuleNotFoundError as error:
         raise CellCountError(f"Photos in an object store are read by obstore: {ADD}") from error
-    return from_url(
-        f"{scheme}//{bucket}",
-        client_options={"connect_timeout": "10s", "timeout": "120s", "allow_http": True},
-        retry_config={"max_retries": 3, "retry_timeout": timedelta(minutes=2)},
-        **(_aws() if scheme == "s3:" else {}),
-    )
+    asked: dict[str, Any] = {
+        "client_options": {"connect_timeout": "10s", "timeout": "120s", "allow_http": True},
+        "retry_config": {"max_retries": 3, "retry_timeout": timedelta(minutes=2)},
+    }
+    return from_url(f"{scheme}//{bucket}", **asked, **(_aws() if scheme == "s3:" else {}))
 
 
 def _aws() -> dict[str, str]:
@@ -164,7 +163,7 @@ def _why(error: Exception) -> str:
     if "169.254.169.254" in said or "metadata.google" in said:
         return (
             "no credentials are found. Log in with `aws configure` or `gcloud auth "
-            "application-default login`, or set AWS_SKIP_SIGNATURE=true for a bucket that all may read."
+            "application-default login`, or set AWS_SKIP_SIGNATURE=true where all may read."
         )
     if isinstance(error, PermissionError) or " 403 " in said or " 401 " in said:
         return "your credentials do not allow it. Ask the bucket's owner for the right to read."

@@ -142,7 +142,7 @@ def folder(tmp_path):
 
 def count(folder, table, *more):
     """The exit status, what was said, the rows by photo and the most memory taken, in KB."""
-    asked = ["count", str(MODEL), str(folder), "--out", str(table), *more]
+    asked = ["count", str(MODEL), str(folder), *more, "--out", str(table)]
     code = (
         "import resource, sys; from cellcount.commands.main import main\n"
         "status = main(sys.argv[1:])\n"
@@ -154,7 +154,7 @@ def count(folder, table, *more):
         cwd=ROOT,
         check=False,
         capture_output=True,
-        timeout=240,
+        timeout=900,
     )
     said = (done.stdout + done.stderr).decode()
     with table.open(newline="", encoding="utf-8-sig") as file:
