@@ -10,7 +10,7 @@ setup:  ## installs everything (quick when it is there)
 	@bash icevision_install.sh
 
 dev: setup
-	@"$(PY)" -m pip install --no-compile --disable-pip-version-check --quiet -r requirements-dev.txt -r requirements-microscopes.txt
+	@"$(PY)" -m pip install --no-compile --disable-pip-version-check --quiet -r requirements-dev.txt -r requirements-microscopes.txt -r requirements-cluster.txt
 	@bash tests/shared/xvfb_packages.sh
 
 demo: setup  ## runs both notebooks on the bundled photos and prints the counts

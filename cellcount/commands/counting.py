@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellcount.commands.asked import groups, photos_of
-from cellcount.commands.options import add_engine, add_region, add_view
+from cellcount.commands.asked import crew, groups, photos_of
+from cellcount.commands.options import add_crew, add_engine, add_region, add_view
 from cellcount.errors import CellCountError
 from cellcount.labels.formats import WRITTEN
 
@@ -66,6 +66,7 @@ def add(commands: Any) -> None:
     add_region(count)
     add_view(count)
     add_engine(count)
+    add_crew(count)
     count.set_defaults(run=_count)
 
 
@@ -86,7 +87,9 @@ def _count(options: argparse.Namespace) -> int:
     photos = [one for file in files for one in photos_in(file, counter.view)]
     if options.boxes:
         refuse_several(photos)
-    counts = counter.count_all(photos, table, options.tile, anew=bool(options.boxes))
+    counts = counter.count_all(
+        photos, table, options.tile, anew=bool(options.boxes), crew=crew(options)
+    )
     if not counts:
         raise CellCountError("No photo was counted. What is wrong with each stands above.")
     _tell_counts(counter, counts)

@@ -46,6 +46,17 @@ def add_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", default="auto", help=said)
 
 
+def add_crew(command: argparse.ArgumentParser) -> None:
+    """Where else to count: ``--workers`` and ``--scheduler``."""
+    crew = command.add_mutually_exclusive_group()
+    crew.add_argument(
+        "--workers", type=positive, metavar="N", help="count in so many processes of this machine"
+    )
+    crew.add_argument(
+        "--scheduler", metavar="ADDRESS", help="count on the Dask cluster of this scheduler"
+    )
+
+
 def add_view(command: argparse.ArgumentParser) -> None:
     """Which picture is taken of photos that have several: ``--channel`` and ``--z``."""
     command.add_argument(

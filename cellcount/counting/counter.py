@@ -1,8 +1,9 @@
 """A trained checkpoint that counts photos: one, or a folder of them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from cellcount.counting.looking import Looking, Seen, Way
 from cellcount.counting.recalibration import recalibrate
 from cellcount.counting.regions import Region
 from cellcount.counting.table import CountTable, names_of
+from cellcount.counting.workers import Counted, Crew, order
 from cellcount.detector.training import LEAST_SCORE
 from cellcount.errors import CellCountError
 from cellcount.files import digest
@@ -290,6 +292,7 @@ class Counter:
         tile: int | None = None,
         *,
         anew: bool = False,
+        crew: Crew | None = None,
     ) -> list[Count]:
         """Count many photos, with a progress bar; each count is in ``table`` as soon as it is made.
 
@@ -305,31 +308,31 @@ class Counter:
                 in pixels if it was counted in tiles; seconds, and what has counted it.
             tile: pixels a side, if the photos are to be cut into other tiles than in training.
             anew: count all, so that each count has its boxes.
+            crew: other processes to count in: :func:`cellcount.counting.workers.processes`, or
+                :func:`cellcount.counting.cluster.dask_cluster`.
 
         Raises:
             CellCountError: such tiles cannot be counted, the table cannot be written, or another
                 run is writing it.
         """
-        engine = self._looking.engine_for(tile, self.usual)
+        self._looking.engine_for(tile, self.usual)
         names = names_of(one for photo in photos for one in photos_in(photo, self.view))
         with self.table(table, tile) as rows:
             counts = {} if anew else rows.kept(names)
             left = {photo: name for name, photo in names.items() if name not in counts}
-            # Of photos that are to be cut into tiles, only one is in memory.
-            see = partial(self._looking.see, tile=tile, usual=self.usual)
-            each = (_in_turn if engine is not self._engine else _read_ahead)([*left], see)
-            bar = tqdm(each, initial=len(counts), total=len(names), unit="photo", leave=False)
-            began = time.perf_counter()
-            for photo, seen in bar:
-                try:
-                    one = replace(self._count(photo, seen())[1], photo=left[photo])
-                except PhotoError as error:
-                    tqdm.write(f"Left out: {error}")
-                    rows.fail(left[photo], f"{error.problem} {error.cure}")
-                    continue
-                counts[one.photo] = one
-                rows.add(one, (ended := time.perf_counter()) - began)
-                began = ended
+            each = self._in_turn([*left], tile)
+            if crew is not None and left:
+                each = crew(order(self, self._checkpoint, tile), [*left])
+            with closing(each):  # which ends its processes, whatever happens here
+                bar = tqdm(each, initial=len(counts), total=len(names), unit="photo", leave=False)
+                for photo, told, seconds in bar:
+                    if isinstance(told, PhotoError):
+                        tqdm.write(f"Left out: {told}")
+                        rows.fail(left[photo], f"{told.problem} {told.cure}")
+                        continue
+                    one = replace(told, photo=left[photo])
+                    counts[one.photo] = one
+                    rows.add(one, seconds)
         return [counts[name] for name in names if name in counts]
 
     def count_folder(
@@ -414,6 +417,27 @@ class Counter:
         usual = None if self.usual is None else replace(self.usual, levels=None)
         return self._find(self._looking.see(photo, None, usual), LEAST_SCORE)[0]
 
+    def _in_turn(self, photos: list[Path], tile: int | None) -> Generator[Counted, None, None]:
+        """Count photos in this process."""
+        # Of photos that are to be cut into tiles, only one is in memory.
+        engine = self._looking.engine_for(tile, self.usual)
+        see = partial(self._looking.see, tile=tile, usual=self.usual)
+        began = time.perf_counter()
+        for photo, seen in (_in_turn if engine is not self._engine else _read_ahead)(photos, see):
+            told: Count | PhotoError
+            try:
+                told = self._count(photo, seen())[1]
+            except PhotoError as error:
+                told = error
+            ended = time.perf_counter()
+            yield Counted(photo, told, ended - began)
+            began = ended
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how it was made: whoever unpickles it loads the checkpoint."""
+        checkpoint = Path(self._checkpoint).absolute()
+        return _made_again, (checkpoint, self._asked, self.engine, self.view, self._groups)
+
     def _count(self, photo: str | Path, seen: Seen) -> tuple[Detections, Count]:
         found, way, unlike = self._find(seen, min(LEAST_SCORE, self.threshold))
         found, outline = found.only(seen.outline.counted(found.boxes)), seen.outline
@@ -478,6 +502,19 @@ class _Unlike(NamedTuple):
 
     why: tuple[str, ...]
     figures: dict[str, float]
+
+
+def _made_again(
+    checkpoint: Path,
+    asked: Mapping[str, Any],
+    engine: str,
+    view: View,
+    groups: Mapping[str, Sequence[str]] | None,
+) -> Counter:
+    counter = Counter(checkpoint, engine=engine, view=view, **asked)
+    if groups is not None:
+        counter.group(groups)
+    return counter
 
 
 _See = Callable[[Path], Seen]

@@ -32,6 +32,7 @@ from cellcount.photos.reading import (
     pixel_size,
     read_with_pixel_size,
 )
+from cellcount.photos.remote import at_hand
 from cellcount.photos.tiles import SMALLEST
 from cellcount.photos.view import View
 
@@ -129,19 +130,32 @@ class Looking:
             PhotoError: it cannot be read, or the region is not on it.
         """
         if isinstance(photo, np.ndarray):
-            pixels, um = photo, None
-        else:
+            return self._seen(None, photo, self.um_per_px, tile, usual)
+        with at_hand(Path(photo)) as file:
             try:
-                pixels, um = read_with_pixel_size(photo, view=self.view)
-            except LargePhotoError:
-                um = pixel_size(photo) if self.um_per_px is None else self.um_per_px
-                outline = self.region.on(photo, photo_size(photo))
-                return Seen(um, [self._by_parts(Path(photo), tile, usual, um)], outline)
-        um = um if self.um_per_px is None else self.um_per_px
+                pixels, um = read_with_pixel_size(file, view=self.view)
+            except LargePhotoError as error:
+                if file != Path(photo):
+                    problem = "It is too large to be counted from there."
+                    raise PhotoError(photo, problem, "Copy it to this computer.") from error
+                um = pixel_size(file) if self.um_per_px is None else self.um_per_px
+                outline = self.region.on(file, photo_size(file))
+                return Seen(um, [self._by_parts(file, tile, usual, um)], outline)
+            um = um if self.um_per_px is None else self.um_per_px
+            return self._seen(file, pixels, um, tile, usual)
+
+    def _seen(
+        self,
+        file: Path | None,
+        pixels: NDArray[np.uint8],
+        um: float | None,
+        tile: int | None,
+        usual: Usual | None,
+    ) -> Seen:
+        """A photo of these pixels (height, width, 3), which are in memory."""
         ways = [*self._ways(pixels, tile, usual, um)]
         height, width = pixels.shape[:2]
-        path = None if isinstance(photo, np.ndarray) else photo
-        outline = self.region.on(path, (width, height), pixels)
+        outline = self.region.on(file, (width, height), pixels)
         if self.cell_side is None or ways[0].tile is not None:
             return Seen(um, ways + self._matched(ways, pixels, tile, usual, um), outline)
 

@@ -21,6 +21,7 @@ from cellcount.counting.count import Count, Number
 from cellcount.counting.found import FoundBoxes
 from cellcount.errors import CellCountError
 from cellcount.files import printable, replacing
+from cellcount.photos.remote import address, is_remote, modified
 from cellcount.photos.view import inside
 
 FAILED = "failed"
@@ -113,7 +114,7 @@ class CountTable:
                 if not name or not same or row["trust"] == FAILED:
                     continue
                 with suppress(ValueError, OSError):  # damaged, or its photo is gone
-                    if inside(photo).file.stat().st_mtime <= made:
+                    if modified(inside(photo).file) <= made:
                         found[name] = _count(name, row, self._classes)
                         self._waiting.append(row)
         if found:
@@ -193,8 +194,15 @@ class CountTable:
 
 
 def names_of(photos: Iterable[str | Path]) -> dict[str, Path]:
-    """Photos by their names in a table: their paths from the folder that all are in."""
-    found = {Path(photo).parent.resolve() / Path(photo).name: Path(photo) for photo in photos}
+    """Photos by their names in a table: their paths from the folder that all are in.
+
+    Those of an object store go by their addresses.
+    """
+    paths = [Path(photo) for photo in photos]
+    remote = {printable(address(photo)): photo for photo in paths if is_remote(photo)}
+    if remote:
+        return remote | names_of(photo for photo in paths if not is_remote(photo))
+    found = {photo.parent.resolve() / photo.name: photo for photo in paths}
     try:
         common = os.path.commonpath([photo.parent for photo in found])
     except ValueError:  # none at all, or several drives

@@ -1,5 +1,6 @@
 """The error of a photo that cannot be read, and what is said of each way in which that happens."""
 
+import stat
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -18,14 +19,28 @@ SAVE_ANEW = "Open it in the program that made it and save it as JPEG, PNG or 8-b
 class PhotoError(CellCountError):
     """A photo that cannot be read: which one, why, and what to do about it."""
 
-    def __init__(self, file: Path, problem: str, cure: str) -> None:
-        """Take the file, and a plain sentence each for the problem and its cure."""
+    def __init__(self, file: str | Path, problem: str, cure: str) -> None:
+        """Take the file, or an address, and a plain sentence each for the problem and its cure."""
         super().__init__(file, problem, cure)
-        self.file, self.problem, self.cure = file, problem, cure
+        self.file, self.problem, self.cure = Path(file), problem, cure
 
     def __str__(self) -> str:
         """Say it as one line."""
-        return f"{printable(self.file)}: {self.problem} {self.cure}"
+        return f"{printable(self.args[0])}: {self.problem} {self.cure}"
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file, before it is opened.
+
+    Raises:
+        PhotoError: it is a folder, a pipe or a device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # opening it says why
+        return
+    if not stat.S_ISREG(mode):
+        raise PhotoError(path, "It is no file but a folder, a pipe or a device.", "Leave it out.")
 
 
 class LargePhotoError(PhotoError):
@@ -87,8 +102,10 @@ def explained(path: Path, error: Exception) -> PhotoError:
         said = problem, "Check its name and that you may read it."
     elif path.stat().st_size == 0:
         said = "The file is empty.", COPY_AGAIN
+    elif isinstance(error, UnidentifiedImageError) and path.suffix.lower() in (".heic", ".heif"):
+        said = "HEIC is not read.", "Save it as JPEG; phones do, set to the most compatible format."
     elif isinstance(error, UnidentifiedImageError):
-        problem = "The content is no JPEG, PNG, BMP or TIFF picture of a kind that can be read."
+        problem = "The content is no JPEG, PNG, BMP, WebP or TIFF picture that can be read."
         said = problem, SAVE_ANEW
     else:
         why = " ".join(str(error).split())[:200]

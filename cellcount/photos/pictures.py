@@ -1,4 +1,4 @@
-"""JPEG, PNG and BMP pictures, and the colours of TIFF pages that only Pillow converts."""
+"""JPEG, PNG, BMP and WebP pictures, and the colours of TIFF pages that only Pillow converts."""
 
 import logging
 import threading
@@ -23,9 +23,11 @@ from cellcount.photos.photo_error import (
 
 # What is wrong with a file is said by a PhotoError, not in the middle of a progress bar.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
+_STILL = "Save the one that is to be counted as PNG."
 _BAND = 64  # rows that are copied at once; of a phone's photo, half a megabyte
 _SIDEWAYS = (5, 6, 7, 8)
 _TURN_OF = {  # EXIF 2.32, tag 0x0112, as what has to be done to the stored pixels
@@ -61,7 +63,7 @@ def picture_turn(path: Path) -> int:
 
 
 def read_picture(path: Path, shrink_to: int | None) -> NDArray[np.uint8]:
-    """(height, width, 3) of a JPEG, PNG or BMP; :func:`cellcount.photos.reading.read_photo`.
+    """(height, width, 3) of a JPEG, PNG, BMP or WebP; :func:`cellcount.photos.reading.read_photo`.
 
     Raises:
         PhotoError: the file is missing, empty, no picture, damaged, or larger than the limit.
@@ -113,6 +115,8 @@ def _opened(path: Path) -> Iterator[ImageFile]:
             # scrambles the sideways ones; given an open file it does not.
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 check_size(path, *image.size)
+                if image.format in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1:
+                    raise PhotoError(path, "It is a moving picture.", _STILL)
                 yield image
         except Exception as error:  # decoders raise anything when they are fed damaged files
             raise explained(path, error) from error

@@ -1,6 +1,6 @@
 """Reading photos: every file a camera or a microscope writes, upright, as 8-bit RGB.
 
-A photo is what :func:`is_photo` accepts by name. Which of JPEG, PNG, BMP and TIFF it is, its
+A photo is what :func:`is_photo` accepts by name. Which of JPEG, PNG, BMP, WebP and TIFF it is, its
 content decides. Sizes are (width, height) in pixels of the upright photo, as its EXIF tag has it.
 """
 
@@ -17,7 +17,7 @@ from cellcount.errors import CellCountError
 from cellcount.photos import tiff, vendors
 from cellcount.photos.colour import rgb, uncoloured
 from cellcount.photos.hyperstack import Hyperstack
-from cellcount.photos.photo_error import MAX_MEGAPIXELS, LargePhotoError, PhotoError
+from cellcount.photos.photo_error import MAX_MEGAPIXELS, LargePhotoError, PhotoError, check_file
 from cellcount.photos.picking import coloured, found, listed, picture
 from cellcount.photos.pictures import fitting, picture_size, picture_turn, read_picture
 from cellcount.photos.slide import Slide
@@ -31,6 +31,8 @@ __all__ = [
     "channels_in",
     "is_photo",
     "list_photos",
+    "natural",
+    "no_photo",
     "opened_slide",
     "photo_size",
     "photo_turn",
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 PHOTO_SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".bmp"),
+    *(".jpg", ".jpeg", ".png", ".bmp", ".webp"),
     *(".tif", ".tiff", ".lsm", ".stk"),
     *vendors.OPENERS,
 )
@@ -62,15 +64,20 @@ def list_photos(folder: str | Path) -> list[Path]:
         CellCountError: there is no such folder, or it holds no photo.
     """
     folder = Path(folder)
-    suffixes = " ".join(PHOTO_SUFFIXES)
     if not folder.is_dir():
         raise CellCountError(f"There is no folder {folder}. Check its name.")
     found = [path for path in folder.iterdir() if is_photo(path) and path.is_file()]
     if not found:
-        raise CellCountError(
-            f"{folder} holds no photo. Put some there: files that end in {suffixes} are read."
-        )
-    return sorted(found, key=_natural)
+        raise no_photo(folder)
+    return sorted(found, key=natural)
+
+
+def no_photo(folder: str | Path) -> CellCountError:
+    """The error of a folder without any."""
+    suffixes = " ".join(PHOTO_SUFFIXES)
+    return CellCountError(
+        f"{folder} holds no photo. Put some there: files that end in {suffixes} are read."
+    )
 
 
 def photos_in(path: str | Path, view: View | None = None) -> list[Path]:
@@ -84,10 +91,11 @@ def photos_in(path: str | Path, view: View | None = None) -> list[Path]:
         view: may make slices or channels of a photo of pages that nothing is said of.
     """
     view, which = view or View.chosen(), inside(Path(path))
-    scenes = _scenes(which.file)
-    if scenes is None or which.file != Path(path):
+    if which.file != Path(path):
         return [Path(path)]
     try:
+        if (scenes := _scenes(which.file)) is None:
+            return [which.file]
         with scenes as stacks:
             return [Path(str(one)) for one in listed(which.file, [s.seen(view) for s in stacks])]
     except PhotoError:
@@ -243,13 +251,18 @@ def pixels_of(photo: str | Path | NDArray[np.uint8], view: View | None = None) -
 
 
 def _scenes(file: Path) -> AbstractContextManager[list[Hyperstack]] | None:
-    """What opens the scenes of a microscope's file; None for a plain picture."""
+    """What opens the scenes of a microscope's file; None for a plain picture.
+
+    Raises:
+        PhotoError: it is a folder, a pipe or a device, at which reading might wait for ever.
+    """
+    check_file(file)
     if tiff.is_tiff(file):
         return tiff.opened(file)
     return vendors.opened(file) if file.suffix.lower() in vendors.OPENERS else None
 
 
-def _natural(path: Path) -> list[str | int]:
-    """Sort key by name that compares runs of digits as numbers and ignores case."""
+def natural(path: Path) -> list[str | int]:
+    """Key that sorts by name, compares runs of digits as numbers and ignores case."""
     parts = re.split(r"([0-9]+)", path.name.casefold())
     return [int(part) if odd % 2 else part for odd, part in enumerate(parts)]

@@ -297,8 +297,8 @@ def hollow_png(width, height):
     ("content", "reason"),
     [
         (b"", "The file is empty"),
-        (b"These are notes, not pixels.\n", "The content is no JPEG, PNG, BMP or TIFF"),
-        (pillow_bytes(NOISE, "GIF"), "The content is no JPEG, PNG, BMP or TIFF"),
+        (b"These are notes, not pixels.\n", "The content is no JPEG, PNG, BMP, WebP or TIFF"),
+        (pillow_bytes(NOISE, "GIF"), "The content is no JPEG, PNG, BMP, WebP or TIFF"),
         (hollow_png(60000, 60000), "The photo has more than 200 megapixels"),
     ],
     ids=["empty", "text", "gif", "bomb"],
