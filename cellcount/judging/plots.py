@@ -147,7 +147,8 @@ def _draw(
         begin = min(left, right - draw.textlength(text, font=font))  # of words longer than the bar
         above = draw.textbbox((begin, plate[1]), text, font=font, anchor="lb")
         draw.rectangle(
-            (min(plate[0], begin - margin), above[1] - margin, max(plate[2], above[2]), plate[3]), fill="black"
+            (min(plate[0], begin - margin), above[1] - margin, max(plate[2], above[2]), plate[3]),
+            fill="black",
         )
         draw.text((begin, plate[1]), text, font=font, fill="white", anchor="lb")
         draw.rectangle((left, bottom - 3 * line, right, bottom), fill="white")
