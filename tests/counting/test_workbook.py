@@ -57,7 +57,7 @@ def test_a_workbook_that_cannot_be_written_is_told(table, tmp_path, monkeypatch)
     monkeypatch.setattr(workbook, "_LONGEST", 5)
     with pytest.raises(CellCountError, match=r"more rows than .* holds, 5: use the CSV"):
         write_workbook(table, tmp_path / "u.xlsx")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.xlsx"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t-found.jsonl", "t.csv", "t.xlsx"]
 
 
 def test_the_csv_beside_the_workbook_makes_the_run_go_on(tmp_path, capsys):
