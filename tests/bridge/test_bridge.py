@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 
@@ -64,6 +65,29 @@ def test_checkpoint_predicts_the_same_in_another_process(walked, icevision):
     np.testing.assert_allclose(found.pred.detection.scores, expected["scores"], atol=1e-5)
     boxes = [box.xyxy for box in found.pred.detection.bboxes]
     np.testing.assert_allclose(boxes, expected["boxes"], atol=1e-2)
+
+
+@pytest.mark.slow
+def test_the_walkthroughs_own_code_runs_unchanged(labelled_photos, tmp_path):
+    photos, checkpoint, picture = (tmp_path / name for name in ("photos", "m.pth", "found.png"))
+    photos.mkdir()
+    for xml in sorted(labelled_photos.glob("*.xml"))[:5]:
+        for file in labelled_photos.glob(f"{xml.stem}.*"):
+            shutil.copy(file, photos)
+    script = str(ROOT / "tests" / "shared" / "walkthrough.py")
+    done = subprocess.run(
+        [sys.executable, script, str(photos), str(checkpoint), str(picture)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "COCOMetric" in done.stdout
+    assert checkpoint.is_file()
+    with Image.open(picture) as found:
+        assert found.size in {Image.open(photo).size for photo in photos.glob("*.jpg")}
 
 
 class _Bomb:
