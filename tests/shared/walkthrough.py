@@ -1,7 +1,7 @@
 """Run by test_bridge.py in a process of its own: the walkthrough as it was published in 2022.
 
-Changed are the bridge's lines and ``pretrained=False``, as no weights are at hand; what a reader chooses
-(folder, size, epochs, threshold, file) is chosen so that it takes a minute.
+Changed are the bridge's lines and ``pretrained=False``, as no weights are at hand. What a reader
+chooses (folder, size, epochs, threshold, file) is chosen so that it takes a minute or two.
 """
 
 import sys
