@@ -15,7 +15,7 @@ from icevision.models.checkpoint import *
 
 if __name__ == "__main__":  # where processes are spawned, each worker imports this file
     data_dir, checkpoint_path, picture_path = sys.argv[1:]
-    image_size = 64
+    image_size = 128
 
     parser = parsers.VOCBBoxParser(annotations_dir=data_dir, images_dir=data_dir)
     train_records, valid_records = parser.parse()
