@@ -2,10 +2,8 @@
 
 import os
 import pickle
-import shutil
 import subprocess
 import sys
-from itertools import product
 
 import cv2
 import numpy as np
@@ -66,31 +64,6 @@ def test_checkpoint_predicts_the_same_in_another_process(walked, icevision):
     np.testing.assert_allclose(found.pred.detection.scores, expected["scores"], atol=1e-5)
     boxes = [box.xyxy for box in found.pred.detection.bboxes]
     np.testing.assert_allclose(boxes, expected["boxes"], atol=1e-2)
-
-
-@pytest.mark.slow
-def test_the_walkthroughs_own_code_runs_unchanged(labelled_photos, tmp_path):
-    photos, checkpoint, picture = (tmp_path / name for name in ("photos", "m.pth", "found.png"))
-    photos.mkdir()
-    # lr_find starts 4 workers for each of its epochs; with about 17 photos there are few of those.
-    for xml, copy in product(labelled_photos.glob("*.xml"), "abc"):
-        name = copy + xml.stem
-        (photos / f"{name}.xml").write_text(xml.read_text().replace(xml.stem, name))
-        shutil.copy(xml.with_suffix(".jpg"), photos / f"{name}.jpg")
-    script = str(ROOT / "tests" / "shared" / "walkthrough.py")
-    done = subprocess.run(
-        [sys.executable, script, str(photos), str(checkpoint), str(picture)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "MPLBACKEND": "agg"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "COCOMetric" in done.stdout
-    assert checkpoint.is_file()
-    with Image.open(picture) as found:
-        assert found.size in {Image.open(photo).size for photo in photos.glob("*.jpg")}
 
 
 class _Bomb:
