@@ -12,6 +12,7 @@ from icevision_bridge.errors import BridgeError
 from icevision_bridge.patches import PATCHES, Patch, PatchFinder
 
 _FILES = (
+    "drawing",  # lays its array over the NumPy that "python" gives, so it comes before that
     "python",
     "lazy_modules",
     "mmcv",

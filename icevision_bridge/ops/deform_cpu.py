@@ -12,41 +12,21 @@ forward pass would have had to keep, kH * kW times the size of the input. Shapes
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, threshold
 
 from .deform_geometry import Geometry
 
 _AT_ONCE = 2**23  # sampled values in memory at a time: 32 MB in float32
 
 
-def _positions(input: Tensor, weight: Tensor, offset: Tensor, geometry: Geometry) -> Tensor:
-    """Where each window samples, (B, oH * oW, 2, taps, G): y and x in pixels of the input."""
-    size = geometry.output_size(input, weight)
-    taps = weight.shape[2] * weight.shape[3]
-    expected = (len(input), 2 * taps * geometry.deform_groups, *size)
-    if offset.shape != expected:
-        raise ValueError(
-            f"The offset of a deformable convolution should have the shape {expected} for this "
-            f"input and kernel, but has {tuple(offset.shape)}."
-        )
-    starts, steps = [], []
-    for axis in (0, 1):
-        start = torch.arange(size[axis]) * geometry.stride[axis] - geometry.padding[axis]
-        starts.append(start)
-        steps.append(torch.arange(weight.shape[2 + axis]) * geometry.dilation[axis])
-    window = torch.cartesian_prod(*starts).view(-1, 2, 1, 1)
-    tap = torch.cartesian_prod(*steps).T.reshape(2, taps, 1)
-    moved = offset.reshape(len(input), geometry.deform_groups, taps, 2, -1).permute(0, 4, 3, 2, 1)
-    return moved + (window + tap)
-
-
 def _bags(y: Tensor, x: Tensor, *, height: int, width: int) -> tuple[Tensor, Tensor]:
     """The four pixels (y * width + x) around each position, and their shares, on a new last axis.
 
     Pixels outside of the map have no share. A position that is not a number yields none, but no
-    access outside of the table either (torchvision's kernel can end the process there).
+    access outside of the table either (torchvision's kernel can end the process there). One at
+    exactly -1 is taken for one farther out: it sees nothing either, and in mmcv learns nothing.
     """
-    y, x = y.clamp(-2, height + 1), x.clamp(-2, width + 1)
+    y, x = (threshold(at, -1, -2).clamp(max=size + 1) for at, size in ((y, height), (x, width)))
     top, left = y.detach().floor(), x.detach().floor()
     numbers, shares = [], []
     for row, down in ((top, 1 - (y - top)), (top + 1, y - top)):
@@ -82,7 +62,7 @@ def _prepare(
 
     All but the kernel have the batch in front.
     """
-    where = _positions(input, weight, offset, geometry)
+    where = geometry.positions(input, weight, offset).flatten(4).permute(0, 4, 3, 2, 1)
     batch, deform_groups = len(input), geometry.deform_groups
     rows = input.shape[2] * input.shape[3] * deform_groups
     table = input.permute(0, 2, 3, 1).reshape(batch, rows, -1)
