@@ -61,8 +61,8 @@ def _counted(
 ) -> Generator[Counted, None, None]:
     from distributed import KilledWorker, wait
 
-    waiting, under_way = deque(photos), {}
-    idle = 0
+    waiting, idle = deque(photos), 0
+    under_way: dict[Any, Path] = {}
     while waiting or under_way:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         while waiting and len(under_way) < _AHEAD * max(1, workers):

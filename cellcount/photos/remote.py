@@ -136,7 +136,9 @@ def _store(scheme: str, bucket: str) -> Any:
         "client_options": {"connect_timeout": "10s", "timeout": "120s", "allow_http": True},
         "retry_config": {"max_retries": 3, "retry_timeout": timedelta(minutes=2)},
     }
-    return from_url(f"{scheme}//{bucket}", **asked, **(_aws() if scheme == "s3:" else {}))
+    if scheme == "s3:":
+        asked |= _aws()
+    return from_url(f"{scheme}//{bucket}", **asked)
 
 
 def _aws() -> dict[str, str]:
