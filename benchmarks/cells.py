@@ -39,7 +39,7 @@ _CLASS_HEADS = (
     "share off, points",
     "labelled share in the 95 % interval",
 )
-_EPOCHS = 12  # as models/cells.pth
+_EPOCHS = 6  # as models/cells.pth
 _ROWS = Path(__file__).with_name("cells.jsonl")
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "any-cell.md"
 
