@@ -40,7 +40,8 @@ def check_file(path: Path) -> None:
     except (OSError, ValueError):  # opening it says why
         return
     if not stat.S_ISREG(mode):
-        raise PhotoError(path, "It is no file but a folder, a pipe or a device.", "Leave it out.")
+        problem = "It cannot be read: it is no file but a folder, a pipe or a device."
+        raise PhotoError(path, problem, "Leave it out.")
 
 
 class LargePhotoError(PhotoError):
