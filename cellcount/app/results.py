@@ -12,6 +12,7 @@ from zipfile import ZIP_STORED, ZipFile
 from cellcount.app.visits import COUNTED, FAILED, Photo, Visit
 from cellcount.counting.count import Count, total
 from cellcount.counting.counter import Counter
+from cellcount.counting.report.page import write_report
 from cellcount.counting.study import Group
 from cellcount.errors import CellCountError
 from cellcount.judging.plots import CLASSES, OTHERS, draw_count
@@ -56,18 +57,22 @@ def table(visit: Visit, counter: Counter) -> bytes:
     Raises:
         CellCountError: no photo has been looked at.
     """
-    if not any(one.state in (COUNTED, FAILED) for one in list(visit.photos.values())):
-        raise CellCountError("There is no count yet: hand in a photo.")
-    count_of = {photo.number: count for photo, count in counts(visit, counter)}
     with TemporaryDirectory(dir=visit.folder) as folder:
-        path = Path(folder) / "counts.csv"
-        with counter_of(visit, counter).table(path) as rows:
-            for photo in list(visit.photos.values()):
-                if photo.counted is not None:
-                    rows.add(count_of[photo.number], photo.counted.seconds)
-                elif photo.state == FAILED:
-                    rows.fail(photo.name, photo.why)
-        return path.read_bytes()
+        return _table(visit, counter, Path(folder)).read_bytes()
+
+
+def report(visit: Visit, counter: Counter) -> bytes:
+    """The page that ``cellcount count --report`` would write.
+
+    Raises:
+        CellCountError: no photo has been looked at.
+    """
+    with TemporaryDirectory(dir=visit.folder) as folder:
+        made, page = _table(visit, counter, Path(folder)), Path(folder) / "report.html"
+        photos = {one.name: one.file for one in list(visit.photos.values()) if one.file}
+        settings = visit.settings
+        write_report(made, photos, page, sampled=settings.sampled, view=settings.view(counter.view))
+        return page.read_bytes()
 
 
 def pictures(visit: Visit, counter: Counter) -> Iterator[bytes]:
@@ -94,6 +99,20 @@ def preview(visit: Visit, counter: Counter, photo: Path) -> bytes:
 
     view = visit.settings.view(counter.view)
     return _jpeg(Image.fromarray(read_photo(photo, shrink_to=_LONGEST, view=view)))
+
+
+def _table(visit: Visit, counter: Counter, folder: Path) -> Path:
+    if not any(one.state in (COUNTED, FAILED) for one in list(visit.photos.values())):
+        raise CellCountError("There is no count yet: hand in a photo.")
+    count_of = {photo.number: count for photo, count in counts(visit, counter)}
+    path = folder / "counts.csv"
+    with counter_of(visit, counter).table(path) as rows:
+        for photo in list(visit.photos.values()):
+            if photo.counted is not None:
+                rows.add(count_of[photo.number], photo.counted.seconds)
+            elif photo.state == FAILED:
+                rows.fail(photo.name, photo.why)
+    return path
 
 
 def _photo(visit: Visit, photo: Photo, count: Count | None) -> dict[str, Any]:

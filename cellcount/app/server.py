@@ -223,6 +223,15 @@ class _Table(_Handler):
         self.finish(made)
 
 
+class _Report(_Handler):
+    async def get(self, key: str) -> None:
+        visit = self.visit(key)
+        made = await self.service.read(results.report, visit, self.service.counter)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="report.html"')
+        self.finish(made)
+
+
 class _Pictures(_Handler):
     async def get(self, key: str) -> None:
         visit = self.visit(key)
@@ -258,6 +267,7 @@ def application(service: Service, title: str, hosts: Collection[str]) -> Applica
         (photo, _Photo),
         (f"{photo}/picture.jpg", _Picture),
         (f"{_KEY}/counts.csv", _Table),
+        (f"{_KEY}/report.html", _Report),
         (f"{_KEY}/counted.zip", _Pictures),
         (".*", _Nothing),
     ]

@@ -43,6 +43,13 @@ def test_count_is_that_of_the_command_line_in_page_and_table(page, counter, phot
     counter.count_all([photo], tmp_path / "counts.csv")
     [same] = csv.DictReader((tmp_path / "counts.csv").open(encoding="utf-8-sig"))
     assert {**row, "seconds": ""} == {**same, "seconds": ""}
+    status, report = page.raw("GET", f"{visit}/report.html")
+    assert status == 200
+    shown = report.decode()
+    assert "photo.png" in shown and "data:image/jpeg" in shown and row["model"] in shown
+    for x, y, right, _ in counter.count(photo).boxes.round().astype(int).tolist():
+        assert f"M{x} {y}h{right - x}" in shown  # its boxes
+    assert str(tmp_path) not in shown  # nothing tells where it lay
 
 
 @pytest.mark.parametrize(("threshold", "cells"), [(0.05, 5), (0.3, 4), (0.7, 2), (1.0, 0)])

@@ -42,6 +42,7 @@ async function begin() {
   $("threshold").value = $("score").value = visit.threshold.toFixed(2);
   for (const name of visit.chambers) $("chamber").add(new Option(name, name));
   $("table").href = `${base}/counts.csv`;
+  $("report").href = `${base}/report.html`;
   $("pictures").href = `${base}/counted.zip`;
 }
 
