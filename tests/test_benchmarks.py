@@ -149,9 +149,7 @@ def test_rows_of_any_cell_become_means_with_their_spread():
 
 def test_head_start_of_a_set_is_made_once_from_the_others(tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(
-        cells, "pretrain", lambda out, others, **_: (made.append(others), out.touch())
-    )
+    monkeypatch.setattr(cells, "make", lambda out, others, **_: (made.append(others), out.touch()))
     folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     options = SimpleNamespace(left_out=tmp_path / "starts", folders=folders, start=None)
     for _ in range(2):
