@@ -7,7 +7,6 @@ brings photos of unusual light to the levels of those learned from.
 """
 
 import argparse
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,17 +18,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.photos import labelled
+from benchmarks.photos import calibrated, labelled, parted
 from benchmarks.table import markdown, write_between
 from cellcount.counting.count import Count
 from cellcount.counting.counter import Counter
-from cellcount.detector.head_start import CELLS
 from cellcount.labels import voc
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.brightness import eight_bits
 from cellcount.photos.reading import read_photo
 
-_LEARNED, _JUDGED, _CHANGED, _OTHERS = 12, 6, 2, 2  # photos of a set; the last of each other
+_JUDGED, _CHANGED, _OTHERS = 6, 2, 2  # photos of a set; the last of each other
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "microscopes.md"
 Pixels = NDArray[np.uint8]
 
@@ -114,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     for folder, photos in tqdm(sets.items(), unit="set"):
         others = [
-            one for other in sets if other != folder for one in _parted(sets[other])[1][:_OTHERS]
+            one for other in sets if other != folder for one in parted(sets[other])[1][:_OTHERS]
         ]
         name = folder.parent.name if folder.name == "labeled" else folder.name
         with TemporaryDirectory() as scratch:
@@ -127,13 +125,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def measure(name: str, photos: Sequence[Path], others: Sequence[Path], scratch: Path) -> Found:
     """Count a set's later photos in all lights, their empty parts, and others' photos."""
-    learned = scratch / "learned"
-    learned.mkdir()
-    teachers, judged = _parted(photos)
-    for photo in teachers:
-        for file in (photo, photo.with_suffix(".xml")):
-            shutil.copy(file, learned)
-    counter = Counter(CELLS, threshold=0.5).calibrate(learned, scratch / "model.pth")
+    teachers, judged = parted(photos)
+    counter = calibrated(teachers, scratch)
     found = Found(name)
     found.own = [_both(counter, read_photo(photo), scratch) for photo in judged[:_JUDGED]]
     for photo in judged[:_CHANGED]:
@@ -143,12 +136,6 @@ def measure(name: str, photos: Sequence[Path], others: Sequence[Path], scratch: 
         found.empty.append(_both(counter, _without_cells(photo), scratch))
     found.others = [_both(counter, read_photo(photo), scratch) for photo in others]
     return found
-
-
-def _parted(photos: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
-    """The photos that teach, and those that judge."""
-    learned = min(_LEARNED, len(photos) // 2)
-    return photos[:learned], photos[learned:]
 
 
 def _both(counter: Counter, pixels: Pixels, scratch: Path, number: int = 0) -> Both:

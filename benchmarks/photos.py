@@ -1,8 +1,14 @@
 """Photos to count on: made of the bundled ones, because rendering large photos takes minutes."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from cellcount.counting.counter import Counter
+
+_TEACHERS = 12  # photos of a set, at most
 BUNDLED = sorted((Path(__file__).resolve().parent.parent / "data/rendered").glob("*.jpg"))
 
 
@@ -49,3 +55,26 @@ def labelled(photo: Path) -> int:
     from cellcount.labels import voc
 
     return len(voc.read(photo.with_suffix(".xml")).boxes)
+
+
+def parted(photos: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
+    """The photos of a set that teach, twelve at most, and those that judge."""
+    learned = min(_TEACHERS, len(photos) // 2)
+    return photos[:learned], photos[learned:]
+
+
+def calibrated(teachers: Sequence[Path], scratch: Path) -> "Counter":
+    """``models/cells.pth`` calibrated on labelled photos; it and they are put into ``scratch``.
+
+    Raises:
+        CellCountError: it cannot be calibrated on them.
+    """
+    from cellcount.counting.counter import Counter
+    from cellcount.detector.head_start import CELLS
+
+    learned = scratch / "learned"
+    learned.mkdir()
+    for photo in teachers:
+        for file in (photo, photo.with_suffix(".xml")):
+            shutil.copy(file, learned)
+    return Counter(CELLS, threshold=0.5).calibrate(learned, scratch / "model.pth")

@@ -7,7 +7,6 @@ of each other set.
 """
 
 import argparse
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +18,15 @@ import numpy as np
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
-from benchmarks.photos import labelled, mosaic, true_count
+from benchmarks.photos import calibrated, labelled, mosaic, parted, true_count
 from benchmarks.table import markdown, write_between
 from cellcount.calibration.usual import Usual
 from cellcount.counting.count import Count
 from cellcount.counting.counter import Counter
-from cellcount.detector.head_start import CELLS
 from cellcount.errors import CellCountError
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.photos.reading import photo_size, read_photo
 
-_LEARNED = 12  # photos of a set that teach, at most
 _OTHERS = 15  # photos of each other set
 _CHANGED = 6  # photos that are spoilt and resized
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "counting.md"
@@ -99,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     for folder in tqdm(sets, unit="set"):
         others = [
-            one for other in sets if other != folder for one in _parted(sets[other])[1][:_OTHERS]
+            one for other in sets if other != folder for one in parted(sets[other])[1][:_OTHERS]
         ]
         with TemporaryDirectory() as scratch:
             name = folder.parent.name if folder.name == "labeled" else folder.name
@@ -118,13 +115,8 @@ def measure(name: str, photos: Sequence[Path], others: Sequence[Path], scratch: 
     Raises:
         CellCountError: the model cannot be calibrated on the first ones.
     """
-    learned = scratch / "learned"
-    learned.mkdir()
-    teachers, judged = _parted(photos)
-    for photo in teachers:
-        for file in (photo, photo.with_suffix(".xml")):
-            shutil.copy(file, learned)
-    counter = Counter(CELLS, threshold=0.5).calibrate(learned, scratch / "model.pth")
+    teachers, judged = parted(photos)
+    counter = calibrated(teachers, scratch)
     found = Found(name)
     found.own = [(counter.count(photo), labelled(photo)) for photo in judged]
     found.others = [counter.count(photo) for photo in others]
@@ -143,12 +135,6 @@ def measure(name: str, photos: Sequence[Path], others: Sequence[Path], scratch: 
         found.mosaics.append((counter.count(file), true_count(tiles, judged)))
     found.cost = _cost(counter, judged)
     return found
-
-
-def _parted(photos: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
-    """The photos that teach, and those that judge."""
-    learned = min(_LEARNED, len(photos) // 2)
-    return photos[:learned], photos[learned:]
 
 
 def _cost(counter: Counter, photos: Sequence[Path]) -> float:

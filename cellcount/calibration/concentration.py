@@ -56,28 +56,33 @@ CHAMBERS = {
 }
 
 
-class Concentration(NamedTuple):
+class _Cells(NamedTuple):
+    """Cells in or on so much of a sample, and the ends of the interval of 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def unit(self) -> str:
+        """What they are told in."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        """The number as 1.08e+06 (9e+05 to 1.3e+06) and its unit."""
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g}) {self.unit}"
+
+
+class Concentration(_Cells):
     """Cells in a millilitre, and the ends of the interval of 95 %."""
 
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """The concentration as 1.08e+06 (0.9e+06 to 1.3e+06) cells/mL."""
-        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g}) cells/mL"
+    unit = "cells/mL"
 
 
-class Density(NamedTuple):
+class Density(_Cells):
     """Cells on a square millimetre, and the ends of the interval of 95 %."""
 
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """The density as 120 (100 to 140) cells/mm²."""
-        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g}) cells/mm²"
+    unit = "cells/mm²"
 
 
 def density(counts: Sequence[Estimate], area: float) -> Density:

@@ -144,7 +144,6 @@ def _write_beside(
 ) -> None:
     """What was asked for beside the table, and pictures of photos that are too large to look at."""
     from cellcount.counting.boxes import write_boxes
-    from cellcount.counting.report.page import report_beside, write_report
     from cellcount.counting.table import names_of
     from cellcount.counting.workbook import write_workbook
     from cellcount.judging.density import write_density_maps
@@ -160,6 +159,8 @@ def _write_beside(
         moved = write_boxes(counts, names, counter.classes[0], boxes, options.boxes)
         print(f"The {moved.boxes} boxes are in {boxes}, with copies of the photos.")
     if options.report:
+        from cellcount.counting.report.page import report_beside, write_report
+
         write_report(table, names, report_beside(table), view=counter.view)
         print(f"The report is {report_beside(table)}.")
 

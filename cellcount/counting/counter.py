@@ -1,8 +1,7 @@
 """A trained checkpoint that counts photos: one, or a folder of them."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -21,6 +20,7 @@ from cellcount.counting.cell_size import at_cell_size
 from cellcount.counting.count import Count, share_of, trusted
 from cellcount.counting.detections import Detections
 from cellcount.counting.looking import Looking, Seen, Way
+from cellcount.counting.reading_ahead import read_ahead
 from cellcount.counting.recalibration import recalibrate
 from cellcount.counting.regions import Region
 from cellcount.counting.table import CountTable, names_of
@@ -275,10 +275,8 @@ class Counter:
         """
         classes = [*self._groups] if self._groups else self.classes
         part = self._looking.region
-        of_photos = {
-            "region": part.name or None,
-            "edges": {"all": None}.get(part.edges, part.edges),
-        }
+        edges = None if part.edges == "all" else part.edges
+        of_photos = {"region": part.name or None, "edges": edges}
         asked = self._asked | of_photos | vars(self.view) | {"tile": tile, "classes": self._groups}
         options = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
         model = f"{Path(self._checkpoint).name} {digest(Path(self._checkpoint))}"
@@ -423,7 +421,10 @@ class Counter:
         engine = self._looking.engine_for(tile, self.usual)
         see = partial(self._looking.see, tile=tile, usual=self.usual)
         began = time.perf_counter()
-        for photo, seen in (_in_turn if engine is not self._engine else _read_ahead)(photos, see):
+        ahead = read_ahead(photos, see)
+        if engine is not self._engine:
+            ahead = ((photo, partial(see, photo)) for photo in photos)
+        for photo, seen in ahead:
             told: Count | PhotoError
             try:
                 told = self._count(photo, seen())[1]
@@ -515,22 +516,3 @@ def _made_again(
     if groups is not None:
         counter.group(groups)
     return counter
-
-
-_See = Callable[[Path], Seen]
-
-
-def _in_turn(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], Seen]]]:
-    """Each photo, and what reads it."""
-    return ((photo, partial(see, photo)) for photo in photos)
-
-
-def _read_ahead(photos: list[Path], see: _See) -> Iterator[tuple[Path, Callable[[], Seen]]]:
-    """Each photo once it is read, while the next one, and no more, is being read."""
-    with ThreadPoolExecutor(1) as pool:
-        following = [pool.submit(see, photo) for photo in photos[:1]]
-        for number, photo in enumerate(photos):
-            present = following.pop()
-            present.exception()  # waits
-            following += [pool.submit(see, next) for next in photos[number + 1 :][:1]]
-            yield photo, present.result

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
@@ -15,12 +14,15 @@ from cellcount.photos.photo_error import is_large
 from cellcount.photos.reading import photo_size, read_photo
 from cellcount.photos.view import View
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _LONGEST = 1200  # pixels of the thumbnail
 _SQUARES = 80  # in which cells are counted, along the longest side
 _SMOOTH = 1.0  # squares
 
 
-def density_map(thumbnail: NDArray[np.uint8], size: tuple[int, int], count: Count) -> Figure:
+def density_map(thumbnail: NDArray[np.uint8], size: tuple[int, int], count: Count) -> "Figure":
     """A thumbnail of a slide, and the density of its cells, smoothed over neighbouring squares.
 
     It is told in cells per square millimetre where the size of a pixel is known, else per
@@ -31,6 +33,8 @@ def density_map(thumbnail: NDArray[np.uint8], size: tuple[int, int], count: Coun
         size: (width, height) of the slide in pixels.
         count: of the slide, with its boxes.
     """
+    from matplotlib import pyplot as plt  # takes a second to load, and few photos are slides
+
     width, height = size
     side = max(size) / _SQUARES
     across, down = (max(1, round(length / side)) for length in size)

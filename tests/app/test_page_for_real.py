@@ -15,15 +15,9 @@ import pytest
 
 from cellcount.counting.counter import Counter
 from tests.conftest import ROOT
+from tests.shared.chromium import MARKS, chromium
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="no Chromium here: apt install chromium chromium-driver",
-    ),
-]
+pytestmark = MARKS
 WAIT = 180  # seconds, on a busy machine
 MODEL = ROOT / "models" / "smear.pth"
 EVIL = "<img src=x onerror=document.title='caught'>.png"
@@ -57,15 +51,8 @@ def server(temporary):
 
 @pytest.fixture
 def browser(tmp_path):
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for switch in ("--headless=new", "--no-sandbox", "--window-size=1280,1000"):
-        options.add_argument(switch)
-    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path / "got")})
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
-    )
+    prefs = {"download.default_directory": str(tmp_path / "got")}
+    driver = chromium("1280,1000", prefs=prefs, logs=("performance", "browser"))
     yield driver
     driver.quit()
 

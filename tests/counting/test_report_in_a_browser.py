@@ -1,7 +1,5 @@
 """The report in Chromium: searched, sorted, opened, without JavaScript, narrow and on paper."""
 
-import shutil
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,15 +7,9 @@ from PIL import Image
 from cellcount.counting.count import Count
 from cellcount.counting.report.page import write_report
 from cellcount.counting.table import CountTable
+from tests.shared.chromium import MARKS, chromium
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="no Chromium here: apt install chromium chromium-driver",
-    ),
-]
+pytestmark = MARKS
 NAMES = ["<img src=x onerror=alert(1)>.png", "9.png", "10.png", "a" * 200 + ".png"]
 
 
@@ -40,16 +32,8 @@ def browse(page):
     opened = []
 
     def browser(script=True):
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
-        for switch in ("--headless=new", "--no-sandbox", "--window-size=1300,900"):
-            options.add_argument(switch)
-        if not script:
-            off = {"profile.managed_default_content_settings.javascript": 2}
-            options.add_experimental_option("prefs", off)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = webdriver.ChromeService(shutil.which("chromedriver"))
-        opened.append(webdriver.Chrome(options=options, service=service))
+        off = {"profile.managed_default_content_settings.javascript": 2}
+        opened.append(chromium("1300,900", prefs=None if script else off, logs=("browser",)))
         opened[-1].get(page)
         return opened[-1]
 

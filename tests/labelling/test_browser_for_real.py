@@ -1,6 +1,5 @@
 """JupyterLab with a real mouse: a box is drawn, another deleted, and both are in the file."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,15 +13,9 @@ from PIL import Image
 
 from cellcount.labels import voc
 from tests.conftest import ROOT
+from tests.shared.chromium import MARKS, chromium
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="no Chromium here: apt install chromium chromium-driver",
-    ),
-]
+pytestmark = MARKS
 WAIT = 120  # seconds, on a busy machine
 SIZE = (2000, 2800)
 RIGHT, WRONG = voc.Box("cell", 300, 400, 500, 520), voc.Box("cell", 1000, 1000, 1200, 1100)
@@ -72,12 +65,7 @@ def address(notebook):
 
 @pytest.fixture
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for switch in ("--headless=new", "--no-sandbox", "--window-size=1400,1600"):
-        options.add_argument(switch)
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
+    driver = chromium("1400,1600")
     yield driver
     driver.quit()
 

@@ -57,7 +57,8 @@ class TiledEngine:
         bar = tqdm(shown, total=len(tiles), unit="tile", leave=False, disable=len(tiles) == 1)
         blank: dict[Any, Detections] = {}
         found = []
-        for tile, (alike, ready) in bar:
+        for tile, read in bar:
+            alike, ready = read()
             one = blank.get(alike) or self._engine.find(ready, threshold)
             if alike is not None:
                 blank[alike] = one
