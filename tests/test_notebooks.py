@@ -1,6 +1,7 @@
 """The notebooks: readable as committed, and right when they are run."""
 
 import csv
+import io
 import re
 import shutil
 import statistics
@@ -143,24 +144,53 @@ def _climb(notebook):
     return average[-1] - average[0]
 
 
-def test_bars_that_are_done_are_left_out(tmp_path):
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+TQDM = "from tqdm.notebook import tqdm\nfor _ in tqdm([1]): print('done')"
+FASTPROGRESS = """
+from fastprogress.fastprogress import master_bar, progress_bar
+bar = master_bar(range(2))
+bar.write(["epoch", "train_loss"], table=True)
+for epoch in bar:
+    for _ in progress_bar(range(2), parent=bar): pass
+    bar.write([str(epoch), f"0.{epoch}"], table=True)
+"""
+
+
+def test_bar_says_where_it_is_and_what_bars_in_cells_say(tmp_path, monkeypatch):
+    code, markdown = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
     notebook = nbformat.v4.new_notebook()
-    bar = "from tqdm.notebook import tqdm\nfor _ in tqdm([1]): print('done')"
-    notebook.cells = [nbformat.v4.new_code_cell(bar)]
+    notebook.cells = [markdown("# Title\n\nText.\n## 1. Count"), code(TQDM), code(FASTPROGRESS)]
+    notebook.cells += [markdown("## 2. Wait"), code("import time; time.sleep(1.5)")]
     nbformat.write(notebook, tmp_path / "bar.ipynb")
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
     run_notebook(tmp_path / "bar.ipynb", tmp_path / "out.ipynb")
+    shown = re.findall(
+        r"(\d)/3 cells (\d\d:\d\d) [^\r]*\| bar.ipynb, ([^\r\n]*)", terminal.getvalue()
+    )
+    parts = [part for _, _, part in shown]
+    said = ["1. Count: 0/1", "1. Count: epoch 1/2, train_loss 0.0", "2. Wait"]
+    assert [part for part in dict.fromkeys(parts) if part in said] == said
+    assert len({clock for _, clock, part in shown if part == "2. Wait"}) > 1, "the clock stands"
+    assert shown[-1][0] == "3"
     ran = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    assert [output.get("text") for output in ran.cells[0].outputs] == ["done\n"]
+    # The bar in the cell is done, and is left out.
+    assert [output.get("text") for output in ran.cells[1].outputs] == ["done\n"]
     assert "widgets" not in ran.metadata
 
 
-def test_failing_cell_is_told_and_the_rest_kept(tmp_path):
+def test_failing_cell_is_told_and_the_rest_kept(tmp_path, capsys):
     from cellcount.errors import CellCountError
 
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", "1 / 0", "3")]
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("## 1. Add"))
     nbformat.write(notebook, tmp_path / "bad.ipynb")
     with pytest.raises(CellCountError, match=r"bad\.ipynb stopped: division by zero"):
         run_notebook(tmp_path / "bad.ipynb", tmp_path / "out" / "bad.ipynb")
     kept = nbformat.read(tmp_path / "out" / "bad.ipynb", as_version=4)
-    assert kept.cells[0].outputs[0].data["text/plain"] == "2"
+    assert kept.cells[1].outputs[0].data["text/plain"] == "2"
+    assert capsys.readouterr() == ("bad.ipynb, 1. Add\n", ""), "where there is no terminal"
