@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from cellcount.counting.table import read_counts
 from cellcount.detector import training
 from cellcount.labels import voc
 from tests.conftest import ROOT
+from tests.shared.reader import as_a_reader_has_it
 
 WALKTHROUGH = 17
 
@@ -92,11 +92,7 @@ def test_both_notebooks_run_and_count(tmp_path):
 
     Trainings are at most half as long as a reader's: counts are 6 % off then, not 5.
     """
-    for name in ("data", "cellcount", "icevision_bridge", "docs", "inference.ipynb"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "models", tmp_path / "models")
-    (tmp_path / "models" / "model_checkpoint.pth").unlink(missing_ok=True)
-    notebook = (ROOT / "train.ipynb").read_text(encoding="utf-8")
+    notebook = (as_a_reader_has_it(tmp_path) / "train.ipynb").read_text(encoding="utf-8")
     for whole, half in (
         ("else recipe.epochs(len(train_records))", "else recipe.epochs(len(train_records)) // 2"),
         ("minutes=1 if cc.quick() else 8", "minutes=1 if cc.quick() else 2"),
