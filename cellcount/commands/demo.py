@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = ("train.ipynb", "inference.ipynb")
 _OUT = Path("out")  # where the notebooks put their results
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 _CELL_TIMEOUT = 3600  # seconds; the longest cell trains for a few minutes
 
 
@@ -85,13 +84,12 @@ def run_notebook(source: Path, target: Path) -> None:
             f"{source} stopped: {last} The cells up to there are in {target}."
         ) from error
     finally:
-        _drop_bars(notebook)
+        _drop_empty(notebook)
         nbformat.write(notebook, target)
 
 
-def _drop_bars(notebook: "NotebookNode") -> None:
-    """Leave out widgets, which without their kernel show as the text of a bar that never began."""
+def _drop_empty(notebook: "NotebookNode") -> None:
+    """Leave out outputs that show nothing: bars that are done."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [one for one in cell.outputs if _WIDGET not in one.get("data", {})]
-    notebook.metadata.pop("widgets", None)
+            cell.outputs = [one for one in cell.outputs if "" not in one.get("data", {}).values()]

@@ -9,8 +9,8 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 _FORMAT = "{n_fmt}/{total_fmt} cells {elapsed} |{bar}| {desc}"
-# fastprogress writes "[12/76 00:31&lt;02:46]", tqdm's widgets say " 12/76 [00:31&lt;02:46, ".
-_FAR = re.compile(r"(\d+/\d+)\s\[?[\d:]+&lt;")
+# fastprogress writes "[12/76 00:31&lt;02:46]", our own bar "| 12/76 [00:31<02:46, ".
+_FAR = re.compile(r"(\d+/\d+) \[?[\d:]+(&lt;|<)")
 
 
 class WatchedClient(NotebookClient):
@@ -79,13 +79,12 @@ def bar_says(data: dict[str, Any]) -> str:
 
     Args:
         data: of a kernel's message. fastprogress shows HTML, in a training with a table of losses;
-            a bar of tqdm is widgets, one of which has text.
+            our own bar shows text.
 
     Returns:
         Nothing for data of anything else.
     """
-    html = data.get("text/html") or data.get("state", {}).get("value")
-    far = _FAR.search(html) if isinstance(html, str) else None
+    far = _FAR.search(data.get("text/html") or data.get("text/plain", ""))
     if not far:
         return ""
     columns, values = (re.findall(f"<{tag}>(.*?)</{tag}>", far.string) for tag in ("th", "td"))

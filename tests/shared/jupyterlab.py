@@ -33,7 +33,7 @@ def jupyterlab(folder: Path, **environment: str) -> Iterator[Callable[[str], str
                 break
             except urllib.error.URLError:
                 time.sleep(1)
-        yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?token=t"
+        yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?reset&token=t"
     finally:
         server.terminate()
         server.wait()
