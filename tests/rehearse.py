@@ -55,8 +55,12 @@ def make_python(host: Host, folder: Path) -> Path:
     """The host's Python, in a folder of its own; returns it."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python3"
-    listed = ["-r", str(ROOT / "tests" / "shared" / "colab.txt"), *torch_pins()]
-    for wanted in (listed, host.unlike):
+    lists = ROOT / "tests" / "shared"
+    for wanted in (
+        ["-r", lists / "colab.txt", *torch_pins()],
+        ["--no-deps", "-r", lists / "colab-apart.txt"],
+        host.unlike,
+    ):
         if wanted:
             subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
     (colab,) = (folder / "lib").glob("python3*/site-packages")

@@ -28,13 +28,13 @@ NUMBERS = """return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt'
 # notebook keeps the place alone.
 WRONG = """return [...document.querySelectorAll(`.jp-Dialog, .Toastify__toast--error,
         [data-mime-type="application/vnd.jupyter.error"], .jp-OutputArea .jupyter-widgets`)]
-    .map(one => one.innerText)"""
+    .map(one => one.textContent)"""
 BROKEN = """return [...document.querySelectorAll('.jp-Notebook img')]
     .filter(one => !one.naturalWidth && !one.src.startsWith('https://'))
     .map(one => one.src.slice(0, 99))"""
 CLIPPED = """return [...document.querySelectorAll('.jp-OutputArea-output, .jp-RenderedMarkdown')]
     .filter(one => one.scrollWidth > one.clientWidth + 1)
-    .map(one => `${one.scrollWidth} of ${one.clientWidth}: ${one.innerText.slice(0, 80)}`)"""
+    .map(one => `${one.scrollWidth} of ${one.clientWidth}: ${one.textContent.slice(0, 80)}`)"""
 
 
 def code(notebook):
