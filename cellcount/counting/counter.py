@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.usual import Usual
@@ -322,10 +322,10 @@ class Counter:
             if crew is not None and left:
                 each = crew(order(self, self._checkpoint, tile), [*left])
             with closing(each):  # which ends its processes, whatever happens here
-                bar = tqdm(each, initial=len(counts), total=len(names), unit="photo", leave=False)
+                bar = Bar(each, initial=len(counts), total=len(names), unit="photo", leave=False)
                 for photo, told, seconds in bar:
                     if isinstance(told, PhotoError):
-                        tqdm.write(f"Left out: {told}")
+                        Bar.write(f"Left out: {told}")
                         rows.fail(left[photo], f"{told.problem} {told.cure}")
                         continue
                     one = replace(told, photo=left[photo])

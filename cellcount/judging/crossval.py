@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, classes_of, match
@@ -78,7 +78,7 @@ def cross_validate(
         start = time.perf_counter()
         learned = ([one for i, one in enumerate(shown) if i not in part] for part in parts)
         steps = sum(recipe.total(len(records_of(some))) for some in learned)
-        with tqdm(total=steps, unit="step", desc="Training") as bar:
+        with Bar(total=steps, unit="step", desc="Training") as bar:
             found = cross_fit(shown, class_map, recipe, parts, seed=seed, bar=bar)
         seconds = (time.perf_counter() - start) / folds
     thresholds, counts = _count(found, parts)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.counting.colours import CELL, FALSE_ALARM
 from cellcount.counting.counter import Counter
 from cellcount.counting.drawing import draw_boxes
@@ -135,11 +135,11 @@ def prelabel(folder: str | Path, model: str | Path) -> Prelabels:
     known = _features(own)
     done = Prelabels()
     try:
-        for photo in tqdm(others, "Drawing boxes", unit="photo", leave=False):
+        for photo in Bar(others, "Drawing boxes", unit="photo", leave=False):
             try:
                 done += _prelabel(counter, photo, known)
             except PhotoError as error:
-                tqdm.write(f"Left out: {error}")
+                Bar.write(f"Left out: {error}")
     finally:  # also when it is interrupted
         ranked = active_learning.most_first([one.signs for one in done])
         done = Prelabels(replace(done[i], reason=reason) for i, reason in ranked)
@@ -161,11 +161,11 @@ def _distinct(photos: Sequence[Path]) -> list[Path]:
 def _features(photos: Sequence[Path]) -> NDArray[np.float64]:
     """(n, k) of those photos that can be read; the others are named."""
     seen = []
-    for photo in tqdm(photos, "Labelled photos", unit="photo", leave=False):
+    for photo in Bar(photos, "Labelled photos", unit="photo", leave=False):
         try:
             seen.append(active_learning.features(photo))
         except PhotoError as error:
-            tqdm.write(f"Left out: {error}")
+            Bar.write(f"Left out: {error}")
     return np.array(seen)
 
 
@@ -184,7 +184,7 @@ def _prelabel(counter: Counter, photo: Path, known: NDArray[np.float64]) -> list
         _whole(label, box, size) for label, box in zip(drawn.labels, drawn.boxes, strict=True)
     )
     if by_a_person(photo):
-        tqdm.write(f"Left as it is: a person has labelled {photo} meanwhile.")
+        Bar.write(f"Left as it is: a person has labelled {photo} meanwhile.")
         return []
     voc.write(photo.with_suffix(".xml"), voc.Annotation(photo.name, *size, boxes, verified=False))
     return [Prelabelled(photo, drawn, signs)]
