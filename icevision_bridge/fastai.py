@@ -1,4 +1,4 @@
-"""fastai 2.8: what it prints on a machine without a GPU."""
+"""fastai 2.8: what it does on a machine without an NVIDIA card."""
 
 import warnings
 
@@ -14,3 +14,14 @@ from icevision_bridge.patches import Mending, patch
 def no_gpu_is_no_news() -> Mending:
     yield
     warnings.filterwarnings("ignore", message=".*pin_memory.*", category=UserWarning)
+
+
+@patch(
+    "fastai.torch_core",
+    library="fastai",
+    breaks="on a Mac it trains on the graphics part (MPS), where nobody has tried these models",
+    until="somebody has tried them there",
+)
+def macs_graphics_are_taken() -> Mending:
+    module = yield
+    module._has_mps = lambda: False
