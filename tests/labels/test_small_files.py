@@ -399,7 +399,7 @@ def test_names_that_differ_in_case_are_one_name_on_windows_and_macos(tmp_path):
     assert boxes(tmp_path / "to", "tuesday-a.xml") == [(7, 1, 20, 30)]
     (tmp_path / "in" / "tuesday" / "a.jpg").rename(tmp_path / "in" / "monday" / "a.jpg")
     (tmp_path / "in" / "tuesday" / "a.xml").rename(tmp_path / "in" / "monday" / "a.xml")
-    with pytest.raises(CellCountError, match="both label a photo named a .*rename one"):
+    with pytest.raises(CellCountError, match=r"both label a photo named a .*rename one"):
         import_labels(tmp_path / "in", tmp_path / "there")
 
 

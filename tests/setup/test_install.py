@@ -279,7 +279,8 @@ def test_without_cpu_builds_the_larger_package_is_announced(project: Project) ->
 
 
 def test_on_macos_pytorch_is_one_and_timeout_is_missing(project: Project) -> None:
-    for name in "bash awk cat cksum dirname find grep mkdir paste rm sed tail test".split():
+    tools = ("bash", "awk", "cat", "cksum", "dirname", "find", "grep", "mkdir", "paste", "rm")
+    for name in (*tools, "sed", "tail", "test"):
         (project.bin / name).symlink_to(str(shutil.which(name)))
     executable(project.bin / "uname", "echo Darwin")
     executable(project.bin / "df", f"echo head; echo dev 0 0 {4 * 2**20} 0% /")
