@@ -1,4 +1,4 @@
-"""fastai 2.8: what it prints without a GPU, and a search for a rate that stops at once."""
+"""fastai 2.8: without an NVIDIA card, and a search for a rate that stops at once."""
 
 import math
 import warnings
@@ -52,3 +52,14 @@ def search_for_a_rate_stops_at_once() -> Mending:
 
     finder.after_batch = after_enough_batches
     learner.lr_find = find_or_say_why
+
+
+@patch(
+    "fastai.torch_core",
+    library="fastai",
+    breaks="on a Mac it trains on the graphics part (MPS), where nobody has tried these models",
+    until="somebody has tried them there",
+)
+def macs_graphics_are_taken() -> Mending:
+    module = yield
+    module._has_mps = lambda: False
