@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.matching import Prediction
 from cellcount.counting.counter import Counter
 from cellcount.detector import finetuning, head_start
@@ -68,10 +68,10 @@ def bars(monkeypatch):
     made = []
 
     def noted(**kwargs):
-        made.append(tqdm(**kwargs))
+        made.append(Bar(**kwargs))
         return made[-1]
 
-    monkeypatch.setattr(finetuning, "tqdm", noted)
+    monkeypatch.setattr(finetuning, "Bar", noted)
     return made
 
 
