@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from benchmarks.photos import mosaic
 from cellcount.calibration.matching import Prediction, beside_labels
 from cellcount.counting.colours import CELL, MISS
 from cellcount.counting.count import Count
@@ -64,7 +65,7 @@ def iou() -> Image.Image:
 
 
 def debris() -> Image.Image:
-    """A bubble and rows of dots, which a detector that has never seen needles takes for cells."""
+    """A bubble, which a detector of any cell takes for one."""
     return _mistakes("debris", "cells.pth", "rendered-0001-00.jpg", (540, 380, 1000, 700))
 
 
@@ -75,7 +76,7 @@ def crowded() -> Image.Image:
 
 def twice() -> Image.Image:
     """Tiles that are hardly larger than a cell."""
-    with _field() as photo:
+    with _field(512) as photo:
         count = Counter(_MODELS / "smear.pth").count(photo, tile=64)
         _tell("twice", sum(map(_labelled, _four())), count)
         return draw_count(photo, count)
@@ -83,7 +84,7 @@ def twice() -> Image.Image:
 
 def magnification() -> Image.Image:
     """Cells half as large as in training, counted without and with ``--scale 0.5``."""
-    with _field(0.5) as photo:
+    with _field(256) as photo:
         counts = [Counter(_MODELS / "smear.pth", scale=scale).count(photo) for scale in (None, 0.5)]
         _tell("magnification", sum(map(_labelled, _four())), *counts)
         return _beside([_draw_enlarged(photo, count) for count in counts])
@@ -155,12 +156,10 @@ def _four() -> list[Path]:
 
 
 @contextmanager
-def _field(times: float = 1.0) -> Iterator[Path]:
-    """Four photos as one, of that many times their size, in a file."""
-    upper, lower = (np.hstack([read_photo(one) for one in _four()[i : i + 2]]) for i in (0, 2))
-    whole = Image.fromarray(np.vstack([upper, lower]))
-    with _kept(ImageOps.scale(whole, times, Image.Resampling.LANCZOS)) as file:
-        yield file
+def _field(width: int) -> Iterator[Path]:
+    """Four photos as one, so many pixels wide, in a file."""
+    with TemporaryDirectory() as folder:
+        yield mosaic(Path(folder) / "photo.png", width, 2, photos=_four())
 
 
 @contextmanager
