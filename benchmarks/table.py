@@ -109,7 +109,7 @@ def page(rows: Iterable[Row], growths: Iterable[Growth], command: str, minutes: 
         "# Benchmarks",
         "",
         f"`{command}`, {datetime.now(timezone.utc):%Y-%m-%d}, {minutes:.0f} minutes.",
-        f"On {_machine()}.",
+        f"On {machine()}.",
         "",
         "Medians of runs in turns (A B A B), each way in a process of its own; peak memory is that "
         "of the whole process.",
@@ -120,7 +120,7 @@ def page(rows: Iterable[Row], growths: Iterable[Growth], command: str, minutes: 
     ]
     for growth in growths:
         parts += ["", *growth.lines()]
-    return "\n".join([*parts, "", f"With {_versions()}.", ""])
+    return "\n".join([*parts, "", f"With {versions()}.", ""])
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> list[str]:
@@ -147,7 +147,8 @@ def _tenfold(x0: float, y0: float, x1: float, y1: float) -> float:
     return float(10 ** (math.log(y1 / y0) / math.log(x1 / x0)))
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor, its cores and memory, and how busy it is."""
     name = platform.machine()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -157,11 +158,12 @@ def _machine() -> str:
     load = os.getloadavg()[0]
     return (
         f"{name}, {os.cpu_count()} cores, {memory:.0f} GB of memory, {platform.system()}; load "
-        f"average at the end {load:.1f}"
+        f"average {load:.1f}"
     )
 
 
-def _versions() -> str:
+def versions() -> str:
+    """The versions of Python and of the libraries that decide how long things take."""
     named = [f"Python {platform.python_version()}"]
     for library in _LIBRARIES:
         try:

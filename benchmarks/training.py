@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.effort import Effort
 from benchmarks.interleave import Run, Runs, Worker, interleave, ready
@@ -61,30 +62,63 @@ def prepare(
     from cellcount.detector.bridging import apply_bridge
 
     apply_bridge() if ours else take_plain_route()
+    seconds: list[float] = []
+    learn = learner("data/rendered", photos, backbone, size, batch=batch, seconds=seconds)
+
+    def epoch() -> list[float]:
+        seconds.clear()
+        fit(learn)
+        return list(seconds)
+
+    return epoch
+
+
+def learner(
+    folder: str,
+    photos: int,
+    backbone: str,
+    size: int,
+    *,
+    batch: int,
+    seconds: list[float],
+    device: Any = None,
+    **loading: Any,
+) -> Any:
+    """fastai's learner of a VFNet with random weights, on labelled photos that are varied.
+
+    Args:
+        folder: labelled photos.
+        photos: how many to learn from; one of the rest, or else the first, is to judge by.
+        backbone: of VFNet.
+        size: pixels a side.
+        batch: photos a step.
+        seconds: gets the time of each training step.
+        device: torch's; the graphics card, if left out, where there is one.
+        loading: what else the loader of what is learned from is told.
+    """
     import icevision.all as ice
     from fastai.callback.core import Callback
 
     from cellcount.detector.recipe import Recipe
-    from cellcount.detector.training import seed_everything, transforms
+    from cellcount.detector.training import seed_everything, transforms, vfnet
 
-    parser = ice.parsers.VOCBBoxParser(annotations_dir="data/rendered", images_dir="data/rendered")
+    parser = ice.parsers.VOCBBoxParser(annotations_dir=folder, images_dir=folder)
     (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)
     varied, plain = transforms(Recipe(size, crop=size))
-    vfnet = ice.models.mmdet.vfnet
+    family = ice.models.mmdet.vfnet
     learned = ice.Dataset(records[:photos], varied)
-    held_out = ice.Dataset(records[photos : photos + _HELD_OUT], plain)
+    held_out = ice.Dataset((records[photos:] or records)[:_HELD_OUT], plain)
     dls = [
-        vfnet.train_dl(learned, batch_size=batch, shuffle=True),
-        vfnet.valid_dl(held_out, batch_size=batch, shuffle=False),
+        family.train_dl(learned, batch_size=batch, shuffle=True, **loading),
+        family.valid_dl(held_out, batch_size=batch, shuffle=False),
     ]
     seed_everything(0)
-    model = vfnet.model(
-        backbone=getattr(vfnet.backbones, backbone)(pretrained=False), num_classes=2
-    )
-    seconds: list[float] = []
+    model = vfnet(len(parser.class_map), pretrained=False, backbone=backbone)
 
     class Watch(Callback):
         """Times each training step, from the batch at hand to the new weights."""
+
+        order = 100  # after fastai has waited for the loss, and so for the device
 
         def before_batch(self) -> None:
             self.start = time.perf_counter()
@@ -93,14 +127,15 @@ def prepare(
             if self.learn.training:
                 seconds.append(time.perf_counter() - self.start)
 
-    learn = vfnet.fastai.learner(dls=dls, model=model, cbs=[Watch()])
+    learn = family.fastai.learner(dls=dls, model=model, cbs=[Watch()], device=device)
     learn.unfreeze()
+    return learn
 
-    def epoch() -> list[float]:
-        seconds.clear()
-        seed_everything(0)  # the same variations in each epoch, both ways
-        with learn.no_bar(), learn.no_logging():
-            learn.fit(1, 1e-5)
-        return list(seconds)
 
-    return epoch
+def fit(learn: Any, epochs: int = 1) -> None:
+    """Train, with the same variations of photos each time."""
+    from cellcount.detector.training import seed_everything
+
+    seed_everything(0)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(epochs, 1e-5)

@@ -30,6 +30,7 @@ _FILES = (
     "yolov5_icevision",
     "sahi",
     "fastai",
+    "memory",
     "precision",
     "loaders",
     "distributed",

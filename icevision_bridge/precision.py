@@ -8,6 +8,7 @@ to mmcv's own training loop only.
 import inspect
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import wraps
 from typing import Any
 
@@ -106,3 +107,33 @@ def mixed_precision_is_for_classifiers() -> Mending:
         self.learn.scaler = torch.amp.GradScaler(kind, **self.kwargs)
 
     module.to_float, callback.before_fit = to_float, before_fit_here
+
+
+@patch(
+    "fastai.callback.fp16",
+    library="fastai",
+    breaks="a training that is stopped within a batch leaves autocast on, and its 16-bit copies of "
+    "the weights: every later training in 16 bits goes on with those, and learns nothing",
+    until="fastai leaves autocast however a batch ends",
+)
+def stopped_training_stays_in_16_bits() -> Mending:
+    module = yield
+    callback, fit = module.MixedPrecision, module.Learner.fit
+
+    def leave(learn: Any) -> None:
+        vars(learn).pop("within_autocast", ExitStack()).close()
+
+    def before_batch(self: Any) -> None:
+        leave(self.learn)  # a batch that was cancelled
+        self.learn.within_autocast = ExitStack()
+        self.learn.within_autocast.enter_context(self.autocast)
+
+    @wraps(fit)
+    def fit_and_leave(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return fit(self, *args, **kwargs)
+        finally:
+            leave(self)
+
+    callback.before_batch, callback.after_loss = before_batch, lambda self: leave(self.learn)
+    module.Learner.fit = fit_and_leave

@@ -20,6 +20,19 @@ _processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(2, os.cpu_count() or 1) // _processes)))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--device cuda``: the borders of the operators on a graphics card (docs/machines.md)."""
+    parser.addoption("--device", default="cpu", help="where tensors are that name no device (cpu)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put tensors where ``--device`` says."""
+    if (device := config.getoption("--device")) != "cpu":
+        import torch
+
+        torch.set_default_device(device)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the notebooks: two processes are done soonest when the longest begins first."""
     items.sort(key=lambda item: item.path.name != "test_notebooks.py")

@@ -60,9 +60,10 @@ class Counter:
         threshold: the score above which a box is a cell, in the place of all that the checkpoint
             has learned about counting; there is no interval then.
         engine: what computes it: ``auto`` (OpenVINO where it is installed and the detector can be
-            exported, else torch), ``openvino`` or ``torch``. All find the same boxes. The first
-            time, OpenVINO exports the detector, which takes a quarter of a minute; the export is
-            kept beside the checkpoint. Or one that has been loaded from it.
+            exported, else torch), ``openvino`` or ``torch``, which takes a graphics card where
+            there is one. All find the same boxes. The first time, OpenVINO exports the detector,
+            which takes a quarter of a minute; the export is kept beside the checkpoint. Or one that
+            has been loaded from it.
         scale: for photos of another objective: how large cells lie in them, in pixels, beside those
             of the photos learned from; 0.5 at half the magnification. Tiles are as large as shows
             cells at the size learned, and a photo smaller than that is not enlarged.

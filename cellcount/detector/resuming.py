@@ -43,7 +43,9 @@ class Resumable(Callback):
         self.done = 0
         if self._frozen or not self.file.is_file():
             return
-        kept = torch.load(self.file, map_location="cpu", weights_only=True)
+        # Where the weights are, there the optimizer needs what it has kept of them.
+        device = next(self.learn.model.parameters()).device
+        kept = torch.load(self.file, map_location=device, weights_only=True)
         if kept["plan"] == self._plan():
             self.learn.model.load_state_dict(kept["model"])
             # The rates are the schedule's to set.

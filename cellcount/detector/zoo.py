@@ -83,13 +83,15 @@ class Entry:
 class Trial:
     """What came of building one detector and using it.
 
-    ``parameters`` counts all weights; ``loss`` is that of the last training step; ``unreached``
-    names the parameter groups that train but got no gradient; ``most`` is the largest number of
-    boxes it can find on a photo, None if there is no cap a photo of cells would meet.
+    ``parameters`` counts all weights; ``loss`` is that of the last training step; ``taken`` is how
+    many steps changed the weights, which those in 16 bits do not whose gradients overflow;
+    ``unreached`` names the parameter groups that train but got no gradient; ``most`` is the largest
+    number of boxes it can find on a photo, None if there is no cap a photo of cells would meet.
     """
 
     parameters: int
     loss: float
+    taken: int
     unreached: tuple[int, ...]
     step_seconds: float
     photo_seconds: float
@@ -134,18 +136,28 @@ def build(entry: Entry, size: int, classes: int = 2) -> Any:
     return entry.model_type.model(backbone=backbone(pretrained=False), num_classes=classes, **sized)
 
 
-def attempt(entry: Entry, size: int) -> Trial:
-    """Build a detector, train it for two steps and let it look at one photo, with fastai.
+def attempt(
+    entry: Entry, size: int, *, steps: int = _STEPS, half: bool = False, device: Any = None
+) -> Trial:
+    """Build a detector, train it for some steps and let it look at one photo, with fastai.
+
+    Args:
+        entry: which.
+        size: pixels a side.
+        steps: how many; the time is that of the last.
+        half: whether it computes in 16 bits where 32 are not needed.
+        device: torch's; the graphics card, if left out, where there is one.
 
     Raises:
         BridgeError: the family cannot have images of that size.
     """
+    import torch
     from fastai.callback.core import Callback
 
     model_type = entry.model_type
     model = build(entry, size)
     unreached: list[int] = []
-    seconds, losses = [], []
+    seconds, losses, taken = [], [], []
 
     class Watch(Callback):
         """Notes loss, time and gradients of each training step."""
@@ -156,7 +168,7 @@ def attempt(entry: Entry, size: int) -> Trial:
             self.start = time.perf_counter()
 
         def before_step(self) -> None:
-            losses.append(self.learn.loss.item())
+            taken.append(self.learn.iter)
             unreached[:] = [
                 index
                 for index, group in enumerate(self.learn.opt.param_lists)
@@ -166,11 +178,16 @@ def attempt(entry: Entry, size: int) -> Trial:
 
         def after_batch(self) -> None:
             if self.learn.training:
+                losses.append(self.learn.loss.item())
+                if self.learn.loss.is_cuda:
+                    torch.cuda.synchronize()
                 seconds.append(time.perf_counter() - self.start)
 
-    train_dl = model_type.train_dl(_photos(size, _STEPS * _BATCH), batch_size=_BATCH)
-    valid_dl = model_type.valid_dl(_photos(size, 1), batch_size=1)
-    learn = model_type.fastai.learner(dls=[train_dl, valid_dl], model=model, cbs=[Watch()])
+    train_dl = model_type.train_dl(_photos(size, steps * _BATCH), batch_size=_BATCH)
+    dls = [train_dl, model_type.valid_dl(_photos(size, 1), batch_size=1)]
+    learn = model_type.fastai.learner(dls=dls, model=model, cbs=[Watch()], device=device)
+    if half:
+        to_16_bits(learn)
     learn.unfreeze()
     with learn.no_bar(), learn.no_logging():
         learn.fit(1, 1e-5)
@@ -183,12 +200,18 @@ def attempt(entry: Entry, size: int) -> Trial:
     return Trial(
         parameters=sum(one.numel() for one in model.parameters()),
         loss=losses[-1],
+        taken=len(taken),
         unreached=tuple(unreached),
         step_seconds=seconds[-1],
         photo_seconds=time.perf_counter() - start,
         found=len(found[0].pred.detection.bboxes),
         most=_most(model),
     )
+
+
+def to_16_bits(learn: Any) -> None:
+    """Compute in 16 bits where 32 are not needed; processors are slow in others than bfloat16."""
+    learn.to_fp16() if learn.dls.device.type == "cuda" else learn.to_bf16()
 
 
 def report(families: Sequence[str] = (), size: int | None = None, page: Path | None = None) -> None:
@@ -277,7 +300,9 @@ def _rendered(size: int) -> tuple[TemporaryDirectory[str], Any]:
 
 
 def _photos(size: int, number: int) -> Any:
-    """IceVision's dataset of ``number`` rendered photos."""
+    """IceVision's dataset of ``number`` rendered photos, after the last the first again."""
     ice = _icevision()
     _, records = _rendered(size)
-    return ice.Dataset(records[:number], ice.tfms.A.Adapter([ice.tfms.A.Normalize()]))
+    return ice.Dataset(
+        (list(records) * number)[:number], ice.tfms.A.Adapter([ice.tfms.A.Normalize()])
+    )

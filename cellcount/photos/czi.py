@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,6 +73,8 @@ class _Block:
 
 def _unpacked(entry: Any) -> NDArray[Any]:
     """A block's numbers. Source: the CZI format's documentation, Zstd1 chunk and Hi-Lo packing."""
+    import imagecodecs
+
     packed = bytes(entry.data_segment().data(raw=True))
     apart = False
     if entry.compression == _ZSTD_WITH_HEADER:

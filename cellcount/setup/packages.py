@@ -85,7 +85,7 @@ def _compare(pin: Pin) -> Finding:
     return Finding(pin.name, f"{version}, should be {pin.version}", "fault", INSTALL)
 
 
-def _needs(name: str, extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
+def needs_of(name: str, extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
     """Yields what an installed package declares to need here: names, with the extras asked for."""
     from packaging.requirements import Requirement
 
@@ -102,7 +102,7 @@ def _missing_needs(names: list[str]) -> list[Finding]:
     seen, missing = set(queue), {}
     while queue:
         name, extras = queue.pop()
-        for need in _needs(name, extras):
+        for need in needs_of(name, extras):
             if need not in seen:
                 seen.add(need)
                 queue.append(need)

@@ -82,3 +82,18 @@ def test_another_training_begins_anew(tmp_path, change, capsys):
     _fit(learn, 3 if change == "epochs" else 4, file)
     assert watch.seen[0] == 0
     assert capsys.readouterr().out == ""
+
+
+def test_what_the_optimizer_has_kept_goes_where_the_weights_are(tmp_path):
+    """To a graphics card, for which torch's device without memory stands here."""
+    file = tmp_path / "training.pth"
+    with pytest.raises(KeyboardInterrupt):
+        _fit(_learner(_Stop(3)), 5, file)
+    learn, keep = _learner(_Stop(9)), Resumable(file)
+    learn.model.to("meta")
+    learn.create_opt()
+    learn.n_epoch, keep.learn = 5, learn
+    keep.before_fit()
+    states = [kept for one in learn.opt.state.values() for kept in one.values()]
+    assert keep.done == 3
+    assert {kept.device.type for kept in states if isinstance(kept, torch.Tensor)} == {"meta"}

@@ -9,35 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.gpu import families
 from cellcount.commands import main
 from cellcount.detector import zoo
 from icevision_bridge.errors import BridgeError
 from tests.conftest import ROOT
 
-# The smallest of each family, tried by `make test`; `make test-all` tries every one.
+# Of each family the smallest, and some more, tried by `make test`; `make test-all` tries them all.
 QUICK = {
-    zoo.Entry("mmdet.vfnet", "efficientnet_lite0_fpn"),
-    zoo.Entry("mmdet.vfnet", "resnet50_fpn_mstrain_2x"),
-    zoo.Entry("mmdet.vfnet", "resnet50_fpn_mdconv_c3_c5_mstrain_2x"),
-    zoo.Entry("mmdet.vfnet", "swin_t_p4_w7_fpn_1x_coco"),
-    zoo.Entry("mmdet.retinanet", "resnet50_fpn_1x"),
-    zoo.Entry("mmdet.faster_rcnn", "resnet50_fpn_1x"),
-    zoo.Entry("mmdet.fcos", "resnet50_caffe_fpn_gn_head"),
-    zoo.Entry("mmdet.fsaf", "r50_fpn_1x_coco"),
-    zoo.Entry("mmdet.sabl", "r50_fpn_1x_coco"),
-    zoo.Entry("mmdet.sparse_rcnn", "resnet50_fpn_1x"),
-    zoo.Entry("mmdet.yolox", "yolox_tiny_8x8"),
-    zoo.Entry("mmdet.yolof", "yolof_r50_c5_8x8_1x_coco"),
+    *(zoo.Entry(*one) for one in {**families.SMALL, **families.MORE}),
     zoo.Entry("mmdet.ssd", "ssdlite_mobilenetv2"),
-    zoo.Entry("mmdet.ssd", "ssd300"),
-    zoo.Entry("mmdet.detr", "r50_8x2_150e_coco"),
-    zoo.Entry("mmdet.deformable_detr", "r50_16x2_50e_coco"),
-    zoo.Entry("mmdet.cornernet", "hourglass104_mstest_8x6_210e_coco"),
-    zoo.Entry("mmdet.centripetalnet", "hourglass104_mstest_16x6_210e_coco"),
-    zoo.Entry("torchvision.faster_rcnn", "resnet18_fpn"),
-    zoo.Entry("torchvision.retinanet", "resnet18_fpn"),
-    zoo.Entry("ross.efficientdet", "tf_lite0"),
-    zoo.Entry("ultralytics.yolov5", "small"),
 }
 # 200 million parameters, for what CornerNet shows too.
 HEAVY = zoo.Entry("mmdet.centripetalnet", "hourglass104_mstest_16x6_210e_coco")

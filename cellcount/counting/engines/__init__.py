@@ -132,7 +132,7 @@ def _exported(checkpoint: Path, loaded: dict[str, Any]) -> FastEngine:
 
 
 def _torch(loaded: dict[str, Any]) -> Engine:
-    from cellcount.counting.engines import dense
+    from cellcount.counting.engines import card, dense
     from cellcount.counting.engines.plain import PlainEngine
 
     built = dense.network(loaded)
@@ -143,7 +143,9 @@ def _torch(loaded: dict[str, Any]) -> Engine:
     dense.fuse(built)
     if not _alike(expected, _numpy(built, pixels)):
         return PlainEngine(loaded)  # a network whose norms stand elsewhere than behind convolutions
-    return FastEngine("torch", dense.recipe(built, loaded), lambda pixels: _numpy(built, pixels))
+    recipe = dense.recipe(built, loaded)
+    built = card.placed(built)
+    return FastEngine("torch", recipe, lambda pixels: _numpy(built, pixels))
 
 
 def _alike(expected: Sequence[NDArray[np.float32]], outputs: Sequence[NDArray[np.float32]]) -> bool:
@@ -158,8 +160,11 @@ def _alike(expected: Sequence[NDArray[np.float32]], outputs: Sequence[NDArray[np
 def _numpy(built: Any, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
     import torch
 
-    with torch.inference_mode():
-        return [output.numpy() for output in built(torch.from_numpy(pixels))]
+    from cellcount.counting.engines import card
+
+    with card.inference():
+        outputs = built(torch.from_numpy(pixels).to(built.mean.device))
+        return [output.float().cpu().numpy() for output in outputs]
 
 
 def _noise(size: int | tuple[int, int]) -> NDArray[np.uint8]:

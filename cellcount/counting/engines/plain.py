@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cellcount.counting.detections import Detections
+from cellcount.counting.engines import card
 
 
 class PlainEngine:
@@ -24,7 +25,7 @@ class PlainEngine:
         self.meta = loaded["checkpoint"]["meta"]
         self._class_map = loaded["class_map"]
         self.classes = [str(name) for name in self._class_map.get_classes()[1:]]
-        self._model, self._model_type = loaded["model"], loaded["model_type"]
+        self._model, self._model_type = card.placed(loaded["model"]), loaded["model_type"]
         self.img_size = loaded["img_size"]
         size = tfms.A.resize_and_pad(self.img_size)
         self._tfms = tfms.A.Adapter([*size, tfms.A.Normalize()])
@@ -35,9 +36,7 @@ class PlainEngine:
 
     def find(self, prepared: Image.Image, threshold: float) -> Detections:
         """The boxes with a score above the threshold, in pixels of the photo."""
-        import torch
-
-        with torch.inference_mode():
+        with card.inference():
             found = self._model_type.end2end_detect(
                 prepared,
                 self._tfms,
