@@ -105,7 +105,7 @@ pip_install() { # wheels only; modules are compiled when first imported, and mos
   "$py" -m pip install --no-compile --disable-pip-version-check --no-input --no-warn-script-location --only-binary :all: "$@"
 }
 
-ask() { (cd "$root" && timeout 60 "$py" -c "from cellcount.setup import install, packages; $1" 2>>"$log"); }
+ask() { (cd "$root" && timeout 300 "$py" -c "from cellcount.setup import install, packages; $1" 2>>"$log"); }
 whole() { ask 'raise SystemExit(not packages.hold())'; }
 
 install_torch() {
