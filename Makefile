@@ -42,7 +42,8 @@ lint: dev  ## checks style, formatting, imports and types
 
 address:  ## writes the address of your copy into README and notebooks: make address REPO=you/name
 	@test -n "$(REPO)" || { echo 'Say which: make address REPO=you/name'; exit 1; }
-	sed -i 's#OWNER/cell-counter#$(REPO)#g' README.md train.ipynb inference.ipynb
+	@for file in README.md CITATION.cff train.ipynb inference.ipynb; do \
+		sed 's#OWNER/cell-counter#$(REPO)#g' $$file > $$file.new && mv $$file.new $$file; done
 
 clean:  ## removes caches and outputs; keeps .venv, checkpoints/, models/ and data/
 	rm -rf out build *.egg-info .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

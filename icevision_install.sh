@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets Cell Counter up on Debian or Ubuntu, in an active venv or conda environment, or on Colab.
+# Sets Cell Counter up on Debian, Ubuntu or macOS, in an active venv or conda environment, or on Colab.
 set -euo pipefail
 unset CDPATH
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -35,6 +35,7 @@ finish() { # whatever ends the script, it ends with a sentence and without its t
 trap finish EXIT
 trap 'die "interrupted; run it again and it goes on."' INT TERM HUP
 
+command -v timeout >/dev/null || timeout() { shift; "$@"; } # macOS has none
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
 fits() { [[ $(version_of "$1") =~ ^3\.1[0-3]$ ]]; } # the versions that every pin has wheels for
 
@@ -116,7 +117,9 @@ install_torch() {
     echo "[1/$steps] $(paste -sd' ' "$tmp/torch.txt") is here and works: kept"
     return
   fi
-  if [[ $mode == cpu ]] || { [[ $mode == auto ]] && ! nvidia-smi >/dev/null 2>&1; }; then
+  if [[ $(uname) == Darwin ]]; then
+    what="PyTorch, 0.1 GB to download" gigabytes=5
+  elif [[ $mode == cpu ]] || { [[ $mode == auto ]] && ! nvidia-smi >/dev/null 2>&1; }; then
     if ask 'raise SystemExit(not install.cpu_builds_offered())'; then
       what="PyTorch's CPU build, 0.2 GB to download" gigabytes=5
       pair=("${pair[@]/%/+cpu}" --extra-index-url https://download.pytorch.org/whl/cpu)

@@ -35,7 +35,7 @@ _MODULE_OF = {
     "predicted_against_labelled": "judging.plots",
     # Counting.
     "Counter": "counting.counter",
-    "draw_count": "judging.plots",
+    "draw_count": "counting.drawing",
     # Labelling.
     "label": "labelling.browser",
     "prelabel": "labelling.prelabelling",

@@ -1,12 +1,33 @@
-"""How a batch gets to a graphics card, and what waits for the card on the way back.
+"""Who loads a batch, how it gets to a graphics card, and what waits for the card on the way back.
 
-A copy from pinned memory runs beside the computation. On the CPU nothing here changes anything.
+A copy from pinned memory runs beside the computation.
 """
 
 from functools import wraps
+from multiprocessing import get_start_method
 from typing import Any
 
 from icevision_bridge.patches import Mending, patch
+
+
+@patch(
+    "icevision.models.utils",
+    library="icevision",
+    breaks="with num_workers, loading ends in a traceback where processes are spawned: on Windows "
+    "and macOS",
+)
+def loaders_cannot_be_sent() -> Mending:
+    module = yield
+    loader = module.DataLoader
+
+    def loader_here(*args: Any, **kwargs: Any) -> Any:
+        """A loader that loads in this process where others would be spawned."""
+        if kwargs.get("multiprocessing_context") is None and get_start_method() != "fork":
+            for name in ("num_workers", "persistent_workers", "prefetch_factor", "timeout"):
+                kwargs.pop(name, None)
+        return loader(*args, **kwargs)
+
+    module.DataLoader = loader_here
 
 
 @patch(

@@ -1,13 +1,14 @@
 """mmcv 1.7: operators without compiled code, and checkpoints that cannot run code."""
 
 import logging
+import re
 import warnings
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from icevision_bridge.errors import BridgeError
-from icevision_bridge.patches import Mending, overlay, patch
+from icevision_bridge.patches import Mending, lend, overlay, patch
 
 _BEGINNINGS = (b"PK", b"\x80")  # of the ZIP archives that torch writes, and of pickles before them
 
@@ -21,6 +22,21 @@ def release_is_announced() -> Mending:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="On January 1, 2023", category=UserWarning)
         yield
+
+
+def _plain_regex(module: str) -> None:
+    @patch(
+        module,
+        library="mmcv",
+        breaks="on Windows it wants the package regex, for patterns that Python's own re knows",
+    )
+    def regex_is_missing() -> Mending:
+        with lend("regex", **vars(re)):
+            yield
+
+
+for _module in ("mmcv.utils.config", "mmcv.cnn.bricks.plugin"):
+    _plain_regex(_module)
 
 
 @patch(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from benchmarks import cells, counting, imports, training, trust
+from benchmarks import cells, counting, imports, pictures, training, trust
 from benchmarks.__main__ import main
 from benchmarks.effort import Effort
 from benchmarks.interleave import NotMeasuredError, Run, Runs, Worker, interleave, python, ready
@@ -189,3 +189,19 @@ def test_trust_is_measured_on_one_set_and_written_between_its_marks(tmp_path, mo
     assert cells[:2] == ["data", "0 of 0"]
     assert re.fullmatch("[0-3] of 9", cells[2]) and cells[3] == "6 of 6"
     assert cells[4].startswith("4 of 4")
+
+
+@pytest.mark.slow
+def test_pictures_of_the_docs_are_made_again_with_the_figures_beside_them(tmp_path, capsys):
+    pictures.main(["--out", str(tmp_path)])
+    told = dict(re.findall(r"^(\w+):\n((?: .*\n)+)", capsys.readouterr().out, re.M))
+    page = (ROOT / "docs" / "when-counts-are-wrong.md").read_text(encoding="utf-8")
+    kept = {file.name: file for file in (ROOT / "docs" / "pictures").iterdir()}
+    assert kept.keys() == {file.name for file in tmp_path.iterdir()}
+    assert max(file.stat().st_size for file in kept.values()) < 80_000
+    for name in ("thresholds", "twice", "magnification", "crowded", "pale"):
+        (passage,) = (part for part in page.split("\n## ") if f"pictures/{name}.jpg" in part)
+        for figure in re.findall(r"^\s+\[?(\d+)", told[name], re.M):
+            assert re.search(rf"\b{figure}\b", passage), (name, figure)
+    with Image.open(tmp_path / "twice.jpg") as made, Image.open(kept["twice.jpg"]) as shown:
+        assert made.size == shown.size

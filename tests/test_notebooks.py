@@ -1,8 +1,8 @@
 """The notebooks: readable as committed, and right when they are run."""
 
 import csv
+import io
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -17,6 +17,7 @@ from cellcount.counting.table import read_counts
 from cellcount.detector import training
 from cellcount.labels import voc
 from tests.conftest import ROOT
+from tests.shared.reader import as_a_reader_has_it
 
 WALKTHROUGH = 17
 
@@ -91,11 +92,7 @@ def test_both_notebooks_run_and_count(tmp_path):
 
     Trainings are at most half as long as a reader's: counts are 6 % off then, not 5.
     """
-    for name in ("data", "cellcount", "icevision_bridge", "docs", "inference.ipynb"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copytree(ROOT / "models", tmp_path / "models")
-    (tmp_path / "models" / "model_checkpoint.pth").unlink(missing_ok=True)
-    notebook = (ROOT / "train.ipynb").read_text(encoding="utf-8")
+    notebook = (as_a_reader_has_it(tmp_path) / "train.ipynb").read_text(encoding="utf-8")
     for whole, half in (
         ("else recipe.epochs(len(train_records))", "else recipe.epochs(len(train_records)) // 2"),
         ("minutes=1 if cc.quick() else 8", "minutes=1 if cc.quick() else 2"),
@@ -143,24 +140,53 @@ def _climb(notebook):
     return average[-1] - average[0]
 
 
-def test_bars_that_are_done_are_left_out(tmp_path):
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+BAR = "from cellcount.bars import Bar\nfor _ in Bar([1], leave=False): print('done')"
+FASTPROGRESS = """
+from fastprogress.fastprogress import master_bar, progress_bar
+bar = master_bar(range(2))
+bar.write(["epoch", "train_loss"], table=True)
+for epoch in bar:
+    for _ in progress_bar(range(2), parent=bar): pass
+    bar.write([str(epoch), f"0.{epoch}"], table=True)
+"""
+
+
+def test_bar_says_where_it_is_and_what_bars_in_cells_say(tmp_path, monkeypatch):
+    code, markdown = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
     notebook = nbformat.v4.new_notebook()
-    bar = "from tqdm.notebook import tqdm\nfor _ in tqdm([1]): print('done')"
-    notebook.cells = [nbformat.v4.new_code_cell(bar)]
+    notebook.cells = [markdown("# Title\n\nText.\n## 1. Count"), code(BAR), code(FASTPROGRESS)]
+    notebook.cells += [markdown("## 2. Wait"), code("import time; time.sleep(1.5)")]
     nbformat.write(notebook, tmp_path / "bar.ipynb")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
     run_notebook(tmp_path / "bar.ipynb", tmp_path / "out.ipynb")
+    shown = re.findall(
+        r"(\d)/3 cells (\d\d:\d\d) [^\r]*\| bar.ipynb, ([^\r\n]*)", terminal.getvalue()
+    )
+    parts = [part for _, _, part in shown]
+    said = ["1. Count: 0/1", "1. Count: epoch 1/2, train_loss 0.0", "2. Wait"]
+    assert [part for part in dict.fromkeys(parts) if part in said] == said
+    assert len({clock for _, clock, part in shown if part == "2. Wait"}) > 1, "the clock stands"
+    assert shown[-1][0] == "3"
     ran = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    assert [output.get("text") for output in ran.cells[0].outputs] == ["done\n"]
-    assert "widgets" not in ran.metadata
+    # The bar in the cell is done, and is left out.
+    assert [output.get("text") for output in ran.cells[1].outputs] == ["done\n"]
 
 
-def test_failing_cell_is_told_and_the_rest_kept(tmp_path):
+def test_failing_cell_is_told_and_the_rest_kept(tmp_path, capsys):
     from cellcount.errors import CellCountError
 
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", "1 / 0", "3")]
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("## 1. Add"))
     nbformat.write(notebook, tmp_path / "bad.ipynb")
     with pytest.raises(CellCountError, match=r"bad\.ipynb stopped: division by zero"):
         run_notebook(tmp_path / "bad.ipynb", tmp_path / "out" / "bad.ipynb")
     kept = nbformat.read(tmp_path / "out" / "bad.ipynb", as_version=4)
-    assert kept.cells[0].outputs[0].data["text/plain"] == "2"
+    assert kept.cells[1].outputs[0].data["text/plain"] == "2"
+    assert capsys.readouterr() == ("bad.ipynb, 1. Add\n", ""), "where there is no terminal"

@@ -10,12 +10,13 @@ from typing import IO, Any, cast
 from zipfile import ZIP_STORED, ZipFile
 
 from cellcount.app.visits import COUNTED, FAILED, Photo, Visit
+from cellcount.counting.colours import CLASSES, OTHERS
 from cellcount.counting.count import Count, total
 from cellcount.counting.counter import Counter
+from cellcount.counting.drawing import draw_count
 from cellcount.counting.report.page import write_report
 from cellcount.counting.study import Group
 from cellcount.errors import CellCountError
-from cellcount.judging.plots import CLASSES, OTHERS, draw_count
 from cellcount.photos.reading import PhotoError, read_photo
 
 _LONGEST = 1600  # pixels of pictures

@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
@@ -142,7 +143,8 @@ class Visit:
         del self.photos[photo.number]
         for file in list(self._names):
             if not any(_is_in(one, file) for one in self.photos.values()):
-                file.unlink(missing_ok=True)
+                with suppress(PermissionError):  # on Windows, of one that is being read
+                    file.unlink(missing_ok=True)
                 del self._names[file]
 
     def counted(self) -> list[tuple[Photo, Counted]]:

@@ -53,6 +53,9 @@ CHAMBERS = {
     "thoma": Chamber(1.0, 0.1),  # the whole field, of 400 small squares
     "fuchs-rosenthal": Chamber(1.0, 0.2),  # of 16
     "sedgewick-rafter": Chamber(1.0, 1.0),  # of 1000
+    # As their makers have them.
+    "malassez": Chamber(0.05, 0.2),  # a rectangle, 0.25 mm by 0.2 mm, of 100
+    "nageotte": Chamber(2.5, 0.5),  # a band, 0.25 mm by 10 mm, of 40
 }
 
 

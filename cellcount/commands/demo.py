@@ -1,6 +1,7 @@
 """The demonstration: both notebooks from top to bottom on the bundled photos."""
 
 import argparse
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = ("train.ipynb", "inference.ipynb")
 _OUT = Path("out")  # where the notebooks put their results
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 _CELL_TIMEOUT = 3600  # seconds; the longest cell trains for a few minutes
 
 
@@ -55,44 +55,41 @@ def _demo(_: argparse.Namespace) -> None:
 
 
 def run_notebook(source: Path, target: Path) -> None:
-    """Execute ``source`` in its own folder, with a bar over its cells, and write ``target``.
+    """Execute ``source`` in its own folder, show how far it is, and write ``target``.
 
     Raises:
         CellCountError: a cell failed.
     """
     import nbformat
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
-    from tqdm import tqdm
+
+    from cellcount.commands.watching import WatchedClient
 
     notebook = nbformat.read(source, as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    with tqdm(total=len(code), desc=source.name, unit="cell") as bar:
-        client = NotebookClient(
-            notebook,
-            timeout=_CELL_TIMEOUT,
-            kernel_name="python3",
-            # ipykernel warns that its messages, which stay on this computer, are not encrypted.
-            extra_arguments=["--log-level=40"],
-            resources={"metadata": {"path": str(source.parent.resolve())}},
-            on_cell_executed=lambda **_: bar.update(),
-        )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            client.execute()
-        except CellExecutionError as error:
-            last = error.evalue or error.ename
-            raise CellCountError(
-                f"{source} stopped: {last} The cells up to there are in {target}."
-            ) from error
-        finally:
-            _drop_bars(notebook)
-            nbformat.write(notebook, target)
+    client = WatchedClient(
+        notebook,
+        source.name,
+        timeout=_CELL_TIMEOUT,
+        kernel_name="python3",
+        # ipykernel warns that its messages, which stay on this computer, are not encrypted.
+        extra_arguments=["--log-level=40"],
+        resources={"metadata": {"path": str(source.parent.resolve())}},
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        asyncio.run(client.watched())
+    except CellExecutionError as error:
+        last = error.evalue or error.ename
+        raise CellCountError(
+            f"{source} stopped: {last} The cells up to there are in {target}."
+        ) from error
+    finally:
+        _drop_empty(notebook)
+        nbformat.write(notebook, target)
 
 
-def _drop_bars(notebook: "NotebookNode") -> None:
-    """Leave out widgets, which without their kernel show as the text of a bar that never began."""
+def _drop_empty(notebook: "NotebookNode") -> None:
+    """Leave out outputs that show nothing: bars that are done."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [one for one in cell.outputs if _WIDGET not in one.get("data", {})]
-    notebook.metadata.pop("widgets", None)
+            cell.outputs = [one for one in cell.outputs if "" not in one.get("data", {}).values()]

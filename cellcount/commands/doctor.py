@@ -25,8 +25,11 @@ def _machine() -> Iterator[Finding]:
     except (OSError, KeyError):
         system = platform.platform()
     yield Finding("System", f"{system}, {platform.machine()}")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    yield Finding("Machine", f"{os.cpu_count()} CPU cores, {memory:.0f} GB of memory")
+    machine = f"{os.cpu_count()} CPU cores"
+    if hasattr(os, "sysconf"):  # not on Windows
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        machine += f", {memory:.0f} GB of memory"
+    yield Finding("Machine", machine)
     yield _gpu()
 
 

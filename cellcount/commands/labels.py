@@ -77,7 +77,7 @@ def _prelabel(options: argparse.Namespace) -> None:
         return
     from cellcount.labelling.prelabelling import prelabel
 
-    prelabel(options.folder, options.model)
+    print(prelabel(options.folder, options.model))
     print(
         "Correct the boxes in this order, in labelImg or in a notebook with "
         f"cc.label({str(options.folder)!r}). Nothing learns from a photo until you confirm it: "

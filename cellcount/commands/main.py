@@ -5,6 +5,7 @@ so that ``--help`` answers at once.
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ from icevision_bridge.errors import BridgeError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 told what to mend, 3 done in part."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Windows' encodings lack letters of names
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         with View(*(getattr(options, name, None) for name in ("channel", "z"))).chosen_for_all():

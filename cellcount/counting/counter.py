@@ -6,20 +6,20 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.classes import Share
 from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.usual import OF_LIGHT, Usual
+from cellcount.calibration.usual import Usual
 from cellcount.counting import engines
-from cellcount.counting.cell_size import at_cell_size
+from cellcount.counting.best_look import Best, best_look
 from cellcount.counting.count import Count, share_of, trusted
 from cellcount.counting.detections import Detections
-from cellcount.counting.looking import Looking, Seen, Way
+from cellcount.counting.looking import Looking, Seen
 from cellcount.counting.reading_ahead import read_ahead
 from cellcount.counting.recalibration import recalibrate
 from cellcount.counting.regions import Region
@@ -209,7 +209,7 @@ class Counter:
             PhotoError: the photo cannot be read.
             CellCountError: such tiles cannot be counted.
         """
-        return self._find(self.see(photo, tile), threshold)[0]
+        return self._find(self.see(photo, tile), threshold).found
 
     def see(self, photo: str | Path | NDArray[np.uint8], tile: int | None = None) -> Seen:
         """Read a photo, for the detector to be run on it once whoever counts it.
@@ -323,10 +323,10 @@ class Counter:
             if crew is not None and left:
                 each = crew(order(self, self._checkpoint, tile), [*left])
             with closing(each):  # which ends its processes, whatever happens here
-                bar = tqdm(each, initial=len(counts), total=len(names), unit="photo", leave=False)
+                bar = Bar(each, initial=len(counts), total=len(names), unit="photo", leave=False)
                 for photo, told, seconds in bar:
                     if isinstance(told, PhotoError):
-                        tqdm.write(f"Left out: {told}")
+                        Bar.write(f"Left out: {told}")
                         rows.fail(left[photo], f"{told.problem} {told.cure}")
                         continue
                     one = replace(told, photo=left[photo])
@@ -414,7 +414,7 @@ class Counter:
     def _find_as_it_is(self, photo: Path) -> Detections:
         """:meth:`find` in the light in which such photos will be usual once they are learned."""
         usual = None if self.usual is None else replace(self.usual, levels=None)
-        return self._find(self._looking.see(photo, None, usual), LEAST_SCORE)[0]
+        return self._find(self._looking.see(photo, None, usual), LEAST_SCORE).found
 
     def _in_turn(self, photos: list[Path], tile: int | None) -> Generator[Counted, None, None]:
         """Count photos in this process."""
@@ -453,37 +453,9 @@ class Counter:
         )
         return found, count if unlike is None else count.flagged(*unlike)
 
-    def _find(self, seen: Seen, threshold: float) -> tuple[Detections, Way, "_Unlike | None"]:
-        """What the way of looking finds that suits the photo best, and what is unusual about it."""
-        known, weigh = self.usual, self.calibration
-        ways: list[tuple[bool, bool, float, int, Way, _Unlike, Detections]] = []
-        reasons: set[str] = set()
-        for way in self._ways(seen, threshold):
-            if way.matched and OF_LIGHT.isdisjoint(reasons):
-                break
-            found = way.find(threshold)
-            if known is None:
-                return found, way, None
-            sure = found.scores if weigh is None else weigh.probability(found.scores)
-            figures = way.figures(found.boxes, sure)
-            if weigh is None:
-                figures["doubt"] = np.nan
-            why = known.unusual(figures)
-            unlike = _Unlike(why, figures)
-            order = bool(why), way.matched, known.misfit(figures), len(ways)
-            ways.append((*order, way, unlike, found))
-            if not why:
-                break
-            reasons |= {*why}
-        *_, best, unlike, found = min(ways)
-        if best.matched:  # a series of photos is charted in its own light
-            for name in ("brightness", "contrast"):
-                unlike.figures[name] = seen.ways[0].look[name]
-        return found, best, unlike
-
-    def _ways(self, seen: Seen, threshold: float) -> Sequence[Way]:
-        wanted = self._looking.cell_side
-        return [at_cell_size(seen, wanted, threshold)] if wanted and seen.at else seen.ways
+    def _find(self, seen: Seen, threshold: float) -> Best:
+        side = self._looking.cell_side
+        return best_look(seen, threshold, self.usual, self.calibration, side)
 
     def _weigh(self, photo: str | Path, found: Detections) -> Count:
         if self.calibration is None:
@@ -497,13 +469,6 @@ class Counter:
             by_class=self._by_class,
         )
         return count if self._groups is None else count.grouped(self._groups)
-
-
-class _Unlike(NamedTuple):
-    """Why a photo is unlike those learned from, if it is, and the figures that say so."""
-
-    why: tuple[str, ...]
-    figures: dict[str, float]
 
 
 def _made_again(

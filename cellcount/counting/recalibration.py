@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
+from cellcount.bars import Bar
 from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, beside_labels, match
@@ -68,7 +67,7 @@ def recalibrate(
 def found_on(photos: Sequence[Path], find: Find, classes: Sequence[str]) -> list[Prediction]:
     """What a detector finds on labelled photos, beside their labels."""
     found = []
-    for photo in tqdm(photos, unit="photo", leave=False):
+    for photo in Bar(photos, unit="photo", leave=False):
         one = find(photo)
         found.append(beside_labels(photo, one.boxes, one.scores, one.kinds(classes)))
     return found

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, match
@@ -131,7 +131,7 @@ def learn_all(
             kept.mkdir(parents=True, exist_ok=True)
             (kept / "steps").write_text(str(recipe.steps))
         less = replace(recipe, steps=round(recipe.steps * _SHARE))
-        print(f"{recipe} It takes about {minutes:g} min at most.")
+        print(f"{recipe}\nIt takes about {minutes:g} min at most.")
         judges, their_folds, theirs = shown, folds, less
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
             quarters = cut_in_quarters(photos[0], scratch / "quarters")
@@ -139,9 +139,8 @@ def learn_all(
             their_folds = [[0, 3], [1, 2]]
             half = recipe.size // 2
             theirs = replace(less, size=half, crop=min(recipe.crop, half))
-        number = len(records_of(shown))
-        steps = less.total(number) * len(folds) + recipe.total(number)
-        bar = stack.enter_context(tqdm(total=steps, unit="step", desc="Training", leave=False))
+        steps = steps_of(judges, theirs, their_folds) + recipe.total(len(records_of(shown)))
+        bar = stack.enter_context(Bar(total=steps, unit="step", desc="Training", leave=False))
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
         bar.set_description("Training on all")
         model = _trained(shown, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
@@ -209,6 +208,12 @@ def cross_fit(
         for i in fold:
             found[i] = shown[i].merged([next(each) for _ in shown[i].records])
     return [found[i] for i in range(len(shown))]
+
+
+def steps_of(shown: Sequence[View], recipe: Recipe, folds: Sequence[Sequence[int]]) -> int:
+    """How many steps :func:`cross_fit` takes in all."""
+    learned = ([one for i, one in enumerate(shown) if i not in fold] for fold in folds)
+    return sum(recipe.total(len(records_of(some))) for some in learned)
 
 
 def folds_of(photos: int, seed: int, folds: int = FOLDS) -> list[list[int]]:

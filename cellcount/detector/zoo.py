@@ -14,8 +14,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from tqdm.auto import tqdm
-
+from cellcount.bars import Bar
 from cellcount.detector.bridging import apply_bridge
 from cellcount.errors import CellCountError
 from cellcount.files import replacing
@@ -234,13 +233,13 @@ def report(families: Sequence[str] = (), size: int | None = None, page: Path | N
         heads += ["million parameters", f"s a step of {_BATCH}", "s a photo", "most boxes"]
     lines = [_row(heads), "|---" * 3 + "|--:" * (len(heads) - 3) + "|"]
     print(*lines, sep="\n")
-    for entry in tqdm(chosen, unit="model", leave=False, disable=size is None):
+    for entry in Bar(chosen, unit="model", leave=False, disable=size is None):
         cells = [f"`{entry.family}`", f"`{entry.backbone}`", entry.weights]
         if size is not None:
             cells += _measured(entry, size)
             gc.collect()  # learner and model hold each other; the largest have gigabytes
         lines.append(_row(cells))
-        tqdm.write(lines[-1])
+        Bar.write(lines[-1])
     if page is not None:
         before, _, after = page.read_text(encoding="utf-8").split(_MARK)
         text = _MARK.join([before, "\n".join(["", "", *lines, "", ""]), after])

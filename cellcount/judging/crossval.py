@@ -8,15 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, classes_of, match
 from cellcount.counting.count import Count
-from cellcount.detector.finetuning import MINUTES, cross_fit, folds_of, read_off, within
+from cellcount.detector.finetuning import (
+    MINUTES,
+    cross_fit,
+    folds_of,
+    read_off,
+    steps_of,
+    within,
+)
 from cellcount.detector.recipe import Recipe
-from cellcount.detector.views import records_of, views
+from cellcount.detector.views import views
 from cellcount.errors import CellCountError
 from cellcount.judging.evaluation import Evaluation, evaluate
 from cellcount.labels.confirmed import labelled_photos
@@ -76,9 +83,8 @@ def cross_validate(
         recipe = within(recipe, shown, class_map, minutes / folds)
         print(recipe)
         start = time.perf_counter()
-        learned = ([one for i, one in enumerate(shown) if i not in part] for part in parts)
-        steps = sum(recipe.total(len(records_of(some))) for some in learned)
-        with tqdm(total=steps, unit="step", desc="Training") as bar:
+        steps = steps_of(shown, recipe, parts)
+        with Bar(total=steps, unit="step", desc="Training") as bar:
             found = cross_fit(shown, class_map, recipe, parts, seed=seed, bar=bar)
         seconds = (time.perf_counter() - start) / folds
     thresholds, counts = _count(found, parts)

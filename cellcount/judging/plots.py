@@ -1,66 +1,23 @@
-"""Pictures of counts: the photo with its boxes or its mistakes, predicted against labelled."""
+"""Pictures of how right counts are: a photo's mistakes, predicted against labelled."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, repeat
-from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageDraw, ImageFont
+from numpy.typing import ArrayLike
+from PIL import Image
 
 from cellcount.calibration.accuracy import count_accuracy, curve
 from cellcount.calibration.matching import Prediction, match
 from cellcount.calibration.series import Chart
-from cellcount.counting.colours import CELL, CLASSES, FALSE_ALARM, MISS, OTHERS
-from cellcount.counting.count import Count
+from cellcount.counting.colours import CELL, FALSE_ALARM, MISS
+from cellcount.counting.drawing import Photo, draw_boxes, draw_count, short
 from cellcount.judging.evaluation import Confusion
 from cellcount.photos.reading import pixels_of
 
-_LEGEND, _NAME = 10, 25  # lines; letters
-_BAR = 4  # a scale bar is a quarter of the picture long, at most
-
-
-Photo = str | Path | NDArray[np.uint8]  # a file, or pixels (height, width, 3) in RGB
-
-
-def draw_count(
-    photo: Photo, boxes: ArrayLike | Count, *, longest: int | None = None
-) -> Image.Image:
-    """Draw a box around each cell, and their number in the upper left corner.
-
-    The number of a count is its own, with its interval: where more cells are expected than have a
-    box, it says so. Each of several classes has a colour, and a line in the legend; reasons to look
-    at the photo stand below.
-
-    Args:
-        photo: its path or its pixels.
-        boxes: (n, 4), xmin, ymin, xmax, ymax in pixels of ``photo``; or a count of it.
-        longest: shrink the picture until its longest side has this many pixels.
-    """
-    if not isinstance(boxes, Count):
-        boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
-        return _draw(photo, [(boxes, CELL)], [(_cells(len(boxes)), "white")], longest)
-    count, drawn = boxes, []
-    interval = "" if count.low is None else f" ({count.low} to {count.high})"
-    words = [(_cells(count.n) + interval, "white")]
-    colours = chain(CLASSES, repeat(OTHERS))
-    for (name, some), colour in zip(count.drawn.items(), colours, strict=False):
-        drawn.append((some, colour))
-        if len(count.drawn) > 1:
-            words.append((f"{count.by_class[name].n} {_short(name)}", colour))
-    words = words[:_LEGEND]
-    if (more := count.n - len(count.boxes)) > 0:
-        words.append((f"{more} more than boxes", "white"))
-    words += [(f"Look: {reason}", FALSE_ALARM) for reason in count.why or ()]
-    return _draw(photo, drawn, words, longest, um_per_px=count.um_per_px, outline=count.outline)
-
-
-def _cells(n: int) -> str:
-    return "1 cell" if n == 1 else f"{n} cells"
+_NAMED = 10  # photos of a chart
 
 
 def draw_mistakes(
@@ -94,68 +51,7 @@ def draw_mistakes(
         (f"{len(missed)} missed", MISS),
         (f"{wrong.sum()} false", FALSE_ALARM),
     ]
-    return _draw(photo, drawn, words, longest)
-
-
-def _draw(
-    photo: Photo,
-    drawn: Sequence[tuple[ArrayLike, str]],
-    words: Sequence[tuple[str, str]],
-    longest: int | None,
-    *,
-    um_per_px: float | None = None,
-    outline: ArrayLike | None = None,
-) -> Image.Image:
-    """Boxes (n, 4) in their colours, and words in theirs on a plate in the upper left corner.
-
-    A scale bar lies in the lower right one, if it is known how wide a pixel of the photo is. An
-    outline (n, 2) is drawn around what was counted.
-    """
-    picture = Image.fromarray(pixels_of(photo))
-    scale = min(1.0, longest / max(picture.size)) if longest else 1.0
-    if scale < 1:
-        shrunk = (round(picture.width * scale), round(picture.height * scale))
-        picture = picture.resize(shrunk, Image.Resampling.LANCZOS)
-    draw = ImageDraw.Draw(picture)
-    line = max(2, max(picture.size) // 500)
-    if outline is not None:
-        corners = [tuple(corner) for corner in np.asarray(outline, dtype=float) * scale]
-        for colour, width in (("black", 2 * line), ("white", line)):  # seen on light and dark
-            draw.line(corners, fill=colour, width=width)
-    for boxes, colour in drawn:
-        for box in np.asarray(boxes, dtype=float).reshape(-1, 4) * scale:
-            draw.rectangle(tuple(box), outline=colour, width=line)
-    size = max(12, max(picture.size) // (16 * len(words) ** 0.5))
-    font = ImageFont.truetype(findfont(FontProperties()), size)  # Pillow's own has no µ
-    margin = max(picture.size) // 60
-    top = 2 * margin
-    for text, colour in words:
-        corner = draw.textbbox((2 * margin, top), text, font=font)
-        plate = (corner[0] - margin, corner[1] - margin, corner[2] + margin, corner[3] + margin)
-        draw.rectangle(plate, fill="black" if colour != MISS else "white")
-        draw.text((2 * margin, top), text, font=font, fill=colour)
-        top = round(plate[3] + margin)
-    if um_per_px is not None:
-        um, text = _round_length(picture.width * um_per_px / (scale * _BAR))
-        right, bottom = picture.width - 2 * margin, picture.height - 2 * margin
-        left = right - round(um * scale / um_per_px)
-        plate = (left - margin, bottom - 3 * line - margin, right + margin, bottom + margin)
-        begin = min(left, right - draw.textlength(text, font=font))  # of words longer than the bar
-        above = draw.textbbox((begin, plate[1]), text, font=font, anchor="lb")
-        draw.rectangle(
-            (min(plate[0], begin - margin), above[1] - margin, max(plate[2], above[2]), plate[3]),
-            fill="black",
-        )
-        draw.text((begin, plate[1]), text, font=font, fill="white", anchor="lb")
-        draw.rectangle((left, bottom - 3 * line, right, bottom), fill="white")
-    return picture
-
-
-def _round_length(um: float) -> tuple[float, str]:
-    """The longest of 1, 2 and 5 times a power of ten that is no longer, and how it is written."""
-    power = 10.0 ** np.floor(np.log10(um))
-    length = float(max(one * power for one in (1, 2, 5) if one * power <= um * (1 + 1e-9)))
-    return length, f"{length / 1000:g} mm" if length >= 1000 else f"{length:g} µm"
+    return draw_boxes(photo, drawn, words, longest)
 
 
 def threshold_dial(
@@ -254,7 +150,7 @@ def f1_against_threshold(photos: Sequence[Prediction], iou: float = 0.3) -> Figu
 
 def confusion(found: Confusion) -> Figure:
     """Draw how many cells of each labelled class were found as which, or missed."""
-    names = [_short(name) for name in found.classes]
+    names = [short(name) for name in found.classes]
     side = 2.5 + 0.6 * len(names)
     figure, axes = plt.subplots(figsize=(side, side), layout="constrained")
     of_row = found.table / found.table.sum(axis=1, keepdims=True).clip(1)
@@ -281,9 +177,9 @@ def control_charts(charts: Mapping[str, Chart], photos: Sequence[str]) -> Figure
         axes.axhspan(chart.low, chart.high, color="0.92")
         axes.plot(range(1, len(values) + 1), values, color="0.4", marker=".", linewidth=1)
         axes.scatter(odd + 1, values[odd], color=FALSE_ALARM, edgecolor="black", zorder=3)
-        for number in odd[:_LEGEND]:
+        for number in odd[:_NAMED]:
             axes.annotate(
-                _short(photos[number]),
+                short(photos[number]),
                 (number + 1, values[number]),
                 xytext=(0, 5),
                 textcoords="offset points",
@@ -296,8 +192,3 @@ def control_charts(charts: Mapping[str, Chart], photos: Sequence[str]) -> Figure
     all_axes[-1, 0].set_xlabel("photo, in the order of the table; grey: usual change")
     plt.close(figure)
     return figure
-
-
-def _short(name: str) -> str:
-    """A name that fits into a legend."""
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"

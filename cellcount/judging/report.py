@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.matching import Prediction, beside_labels
 from cellcount.counting.counter import Counter
 from cellcount.errors import CellCountError
@@ -46,7 +46,7 @@ def judged(counter: Counter, photos: Sequence[Path]) -> tuple[Evaluation, list[P
     """
     several = len(counter.classes) > 1 and _known(counter, photos)
     predicted, counts = [], []
-    for photo in tqdm(photos, unit="photo", leave=False):
+    for photo in Bar(photos, unit="photo", leave=False):
         found, count = counter.find_and_count(photo)
         kinds = found.kinds(counter.classes) if several else None
         predicted.append(beside_labels(photo, found.boxes, found.scores, kinds))

@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.matching import Prediction, beside_labels, match
 from cellcount.counting.counter import Counter
 from cellcount.detector.finetuning import MINUTES, finetune
@@ -125,7 +125,7 @@ def print_effort(model: str | Path, photos: Sequence[Path]) -> None:
     """
     counter = Counter(model)
     found = []
-    for photo in tqdm(photos, "Drawing boxes", unit="photo", leave=False):
+    for photo in Bar(photos, "Drawing boxes", unit="photo", leave=False):
         drawn = draw(counter, photo)
         found.append(beside_labels(photo, drawn.boxes, drawn.scores, drawn.labels))
     names = [*(photo.name for photo in photos), "all photos"]

@@ -22,7 +22,7 @@ from cellcount.setup import packages
 SHIPPED_CLASS = "Microalgae"
 
 _ROOT = Path(__file__).resolve().parents[2]
-_IN_BROWSER = "label in the browser, in JupyterLab (README.md tells how)"
+_IN_BROWSER = "label in the browser, in JupyterLab (docs/labelling.md tells how)"
 
 
 def known_classes(folder: str | Path) -> list[str]:

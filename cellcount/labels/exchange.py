@@ -110,16 +110,19 @@ def export_labels(folder: str | Path, target: str | Path, format: str) -> Moved:
 
 
 def _apart(found: Sequence[Foreign], folder: Path) -> list[Foreign]:
-    """Photos of one name but for folder and suffix get the names of their folders in front."""
+    """Photos of one name but for folder and suffix get the names of their folders in front.
+
+    Names that differ in case only are one: so they are for Windows and macOS.
+    """
     named: dict[str, set[Path]] = defaultdict(set)
     for one in found:
-        named[one.photo.stem].add(one.photo.absolute())
-    return [
-        _with_folders(one, named[one.photo.stem])
-        if len(named[one.photo.stem]) > 1 and one.photo.parent != folder
-        else one
-        for one in found
-    ]
+        named[one.photo.stem.casefold()].add(one.photo.absolute())
+    apart = []
+    for one in found:
+        alike = named[one.photo.stem.casefold()]
+        clash = len(alike) > 1 and one.photo.parent != folder
+        apart.append(_with_folders(one, alike) if clash else one)
+    return apart
 
 
 def _with_folders(one: Foreign, alike: Collection[Path]) -> Foreign:
@@ -170,7 +173,7 @@ def _refuse_clashes(found: Sequence[Foreign], folder: Path) -> None:
                 f"{other_photo} is there already, and the labels of {photo.name} would pass for "
                 "its own: rename one of the two photos, or import into a new folder."
             )
-        if other := labels.get(photo.stem):
+        if other := labels.get(photo.stem.casefold()):
             both = f"{other.said_by} and {one.said_by} both label"
             if other.said_by == one.said_by:
                 both = f"{one.said_by} has two entries for"
@@ -178,7 +181,7 @@ def _refuse_clashes(found: Sequence[Foreign], folder: Path) -> None:
                 f"{both} a photo named {photo.stem} ({other.photo} and {one.photo}): rename one of "
                 "the photos and its labels, or remove one of the two."
             )
-        labels[photo.stem] = one
+        labels[photo.stem.casefold()] = one
 
 
 def _says(xml: Path, annotation: voc.Annotation) -> bool:

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
+from cellcount.bars import Bar
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
 from cellcount.labels.findings import AnnotationError, Finding
@@ -83,7 +82,7 @@ def _photo_of(annotation: Annotation, candidates: Sequence[Path]) -> Path | None
 def _sizes(photos: Sequence[Path]) -> tuple[dict[Path, tuple[int, int]], list[Finding]]:
     """Upright (width, height) of the photos that can be decoded, and what is wrong with others."""
     sizes, findings = {}, []
-    for photo in tqdm(photos, "Reading photos", unit="photo", leave=False, delay=_SOON):
+    for photo in Bar(photos, "Reading photos", unit="photo", leave=False, delay=_SOON):
         try:
             if photo.exists() and not photo.is_file():
                 problem = "It has the name of a photo, but is no file."

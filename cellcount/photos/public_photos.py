@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 import requests
-from tqdm import tqdm
 
+from cellcount.bars import Bar
 from cellcount.errors import CellCountError
 from icevision_bridge.download import FetchError, fetch
 
@@ -90,7 +90,7 @@ def download(
         )
     with (
         requests.Session() as session,
-        tqdm(total=size, unit="B", unit_scale=True, leave=False, disable=not progress) as bar,
+        Bar(total=size, unit="B", unit_scale=True, leave=False, disable=not progress) as bar,
     ):
         for file in missing:
             try:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.errors import CellCountError
 from cellcount.files import replacing
 from cellcount.labels import voc
@@ -67,7 +67,7 @@ def render_folder(
     try:
         out.mkdir(parents=True, exist_ok=True)
         counts = []
-        for i, path in enumerate(tqdm(paths, "Rendering", unit="photo", disable=not progress)):
+        for i, path in enumerate(Bar(paths, "Rendering", unit="photo", disable=not progress)):
             photo = render_photo((seed, i), cells=photo_count(seed, i, cells), size=size)
             with replacing(path) as part:
                 part.write_bytes(_jpeg(photo, quality))

@@ -15,6 +15,7 @@ from PIL import Image
 from cellcount.app import visits
 from cellcount.app.server import OWN_HEADER
 from cellcount.counting.counter import Counter
+from cellcount.photos.view import View
 from tests.app.conftest import Bright, squares
 from tests.conftest import ROOT
 
@@ -226,6 +227,21 @@ def test_large_and_many_photos_are_refused(page, photo):
     *_, last = page.counted(visit)["photos"]
     assert "ends at 4 photos" in last["why"]
     assert len([*folders(page)[0].iterdir()]) == 3
+
+
+def test_a_photo_that_windows_keeps_while_it_is_read_goes_with_the_visit(photo, monkeypatch):
+    def refuse(path, missing_ok=False):
+        raise PermissionError(13, "in use", str(path))
+
+    visit = visits.Visit(visits.Limits(), View())
+    file = visit.new_file("photo.png")
+    file.write_bytes(photo.read_bytes())
+    (shown,) = visit.add(file, "photo.png", visits.look_into(file, View()))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    visit.remove(shown)
+    assert visit.photos == {}
+    visit.end()
+    assert not file.exists()
 
 
 def test_photos_are_deleted_with_the_visit(page, photo, monkeypatch):

@@ -1,5 +1,6 @@
 """The doctor and the comparison of packages, on environments made up for the purpose."""
 
+import os
 import re
 import subprocess
 import sys
@@ -155,6 +156,12 @@ def test_a_bridge_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
     assert finding.level == "fault"
     assert "RuntimeError: first line" in finding.state
     assert "second" not in finding.state
+
+
+def test_windows_does_not_say_how_much_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sysconf")
+    (machine,) = (one for one in doctor._machine() if one.what == "Machine")
+    assert machine.state == f"{os.cpu_count()} CPU cores"
 
 
 def test_without_torch_there_is_still_a_report() -> None:

@@ -1,9 +1,12 @@
 """Every command is in the docs, and what the docs say to type runs, in a folder such as they mean.
 
+Their links lead somewhere, and the sums of their examples are right.
+
 What would take minutes or open a window is only parsed: ``PARSED`` says what runs it for real.
 """
 
 import argparse
+import doctest
 import re
 import shlex
 import shutil
@@ -13,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import yaml
 from roifile import ImagejRoi
 
 from cellcount.commands import main
@@ -25,6 +29,10 @@ from tests.conftest import ROOT
 PAGES = [
     *(ROOT / "README.md", ROOT / "models" / "README.md", ROOT / "data" / "README.md"),
     *sorted((ROOT / "docs").glob("*.md")),
+]
+MORE_PAGES = [
+    *(ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "RESULTS.md"),
+    ROOT / "icevision_bridge" / "README.md",
 ]
 PARSED = {  # by the command, or by what is asked of it
     "app": "serves until it is stopped: tests/app/test_server.py",
@@ -135,9 +143,40 @@ def test_every_command_is_documented(command):
 
 
 def test_options_of_counting_are_documented():
-    page = (ROOT / "docs" / "counting.md").read_text(encoding="utf-8")
+    pages = ("counting.md", "counting-chambers.md")
+    page = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in pages)
     for command in ("count", "groups"):
         for action in _commands()[command]._actions:
             for option in action.option_strings:
                 if option.startswith("--") and option != "--help":
                     assert f"`{option}" in page or f" {option} " in page, option
+
+
+def _headings(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *MORE_PAGES], ids=lambda page: page.parent.name + page.name
+)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in link:
+            file, _, anchor = link.partition("#")
+            there = page.parent / file if file else page
+            assert there.exists(), link
+            assert not anchor or anchor in _headings(there), link
+
+
+def test_sums_in_the_docs_are_right():
+    done = [doctest.testfile(str(page), False, encoding="utf-8") for page in PAGES]
+    assert sum(one.failed for one in done) == 0
+    assert sum(one.attempted for one in done) > 10
+
+
+def test_the_citation_names_this_version():
+    project = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == project[1]

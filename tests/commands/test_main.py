@@ -1,5 +1,6 @@
 """The command line says plainly what went wrong, and how far it came."""
 
+import io
 import subprocess
 import sys
 
@@ -72,6 +73,14 @@ def test_mistakes_get_one_sentence(arguments, says, capsys, monkeypatch):
     assert says in said
     assert "Traceback" not in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_names_that_a_windows_console_cannot_write(tmp_path, monkeypatch):
+    (tmp_path / "細胞").mkdir()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="cp1252"))
+    assert main.main(["render", str(tmp_path / "細胞"), "--photos", "1", "--size", "128"]) == 0
+    sys.stdout.flush()
+    assert rb"\u7d30\u80de" in sys.stdout.buffer.getvalue()
 
 
 def test_demo_runs_both_notebooks_and_compares_counts(tmp_path, capsys, monkeypatch):

@@ -10,9 +10,9 @@ from roifile import ROI_TYPE, ImagejRoi
 from cellcount.commands import main
 from cellcount.commands.counting import SOME_FAILED
 from cellcount.counting.counter import Counter
+from cellcount.counting.drawing import draw_count
 from cellcount.counting.regions import Region
 from cellcount.errors import CellCountError
-from cellcount.judging.plots import draw_count
 from tests.conftest import ROOT
 
 MODEL = ROOT / "models" / "smear.pth"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellcount.bars import Bar
 from cellcount.calibration.matching import Prediction
 from cellcount.counting.counter import Counter
 from cellcount.detector import finetuning, head_start
@@ -61,11 +62,25 @@ def _sees(monkeypatch, scores=None):
     monkeypatch.setattr(finetuning, "predict", predict)
 
 
+@pytest.fixture
+def bars(monkeypatch):
+    """The bars that show how far trainings are."""
+    made = []
+
+    def noted(**kwargs):
+        made.append(Bar(**kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(finetuning, "Bar", noted)
+    return made
+
+
 def test_all_are_learned_from_and_each_is_judged_by_who_has_not_seen_it(
-    short, photos, trainings, monkeypatch
+    short, photos, trainings, bars, monkeypatch
 ):
     _sees(monkeypatch)
     trained = learn_all(photos, recipe=SMALL)
+    assert [bar.n for bar in bars] == [bar.total for bar in bars]
     names = {photo.stem for photo in photos.glob("*.png")}
     *folds, last = trainings
     assert last == names
@@ -77,10 +92,11 @@ def test_all_are_learned_from_and_each_is_judged_by_who_has_not_seen_it(
     assert list(trained.calibration.labelled) == labelled
 
 
-def test_one_photo_is_judged_by_its_quarters(short, photos, trainings, monkeypatch):
+def test_one_photo_is_judged_by_its_quarters(short, photos, trainings, bars, monkeypatch):
     _sees(monkeypatch)
     (first, *_) = sorted(photos.glob("*.png"))
     trained = learn_all(photos, photos=[first], recipe=SMALL)
+    assert [bar.n for bar in bars] == [bar.total for bar in bars]
     assert [len(names) for names in trainings] == [2, 2, 1]
     assert trainings[0].isdisjoint(trainings[1])
     assert trainings[2] == {first.stem}

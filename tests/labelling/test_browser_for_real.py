@@ -1,12 +1,5 @@
 """JupyterLab with a real mouse: a box is drawn, another deleted, and both are in the file."""
 
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-
 import nbformat
 import pytest
 from PIL import Image
@@ -14,9 +7,9 @@ from PIL import Image
 from cellcount.labels import voc
 from tests.conftest import ROOT
 from tests.shared.chromium import MARKS, chromium
+from tests.shared.jupyterlab import WAIT, jupyterlab
 
 pytestmark = MARKS
-WAIT = 120  # seconds, on a busy machine
 SIZE = (2000, 2800)
 RIGHT, WRONG = voc.Box("cell", 300, 400, 500, 520), voc.Box("cell", 1000, 1000, 1200, 1100)
 
@@ -42,25 +35,8 @@ def notebook(tmp_path):
 @pytest.fixture
 def address(notebook):
     """JupyterLab with the notebook open, for as long as the test runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = notebook.parent
-    options = ["--no-browser", "--allow-root", "--port", str(port), "--ServerApp.root_dir", folder]
-    command = [sys.executable, "-m", "jupyterlab", *map(str, options), "--IdentityProvider.token=t"]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        for _ in range(WAIT):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token=t").close()
-                break
-            except urllib.error.URLError:
-                time.sleep(1)
-        yield f"http://127.0.0.1:{port}/lab/tree/n.ipynb?token=t"
-    finally:
-        server.terminate()
-        server.wait()
+    with jupyterlab(notebook.parent) as address_of:
+        yield address_of(notebook.name)
 
 
 @pytest.fixture

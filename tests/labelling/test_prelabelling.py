@@ -1,13 +1,17 @@
 """The model draws boxes for a person to correct, and never over a person's."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from cellcount.commands import main
 from cellcount.counting.counter import Counter
 from cellcount.detector.head_start import SHIPPED
 from cellcount.errors import CellCountError
 from cellcount.labelling import prelabelling
+from cellcount.labelling.active_learning import Signs
 from cellcount.labels import voc
 from cellcount.render import render_folder
 
@@ -70,8 +74,6 @@ def test_what_was_done_is_kept_when_it_is_interrupted(photos, monkeypatch):
 
 
 def test_two_photos_of_one_name_do_not_share_a_file(photos, capsys):
-    from PIL import Image
-
     folder = photos[0].parent
     photos[3].with_suffix(".xml").unlink()
     Image.open(photos[3]).save(photos[3].with_suffix(".png"))
@@ -79,6 +81,23 @@ def test_two_photos_of_one_name_do_not_share_a_file(photos, capsys):
     assert "Rename one of them" in capsys.readouterr().out
     assert voc.read(done.photo.with_suffix(".xml")).filename == done.photo.name
     assert done.signs.changed < 0.3  # the turned boxes were turned back
+
+
+def test_unsure_boxes_are_orange_in_a_notebook(tmp_path):
+    photos = [tmp_path / name for name in ("a.png", "b.png", "c.png", "d.png")]
+    for photo in photos:
+        Image.new("RGB", (200, 300)).save(photo)
+    boxes = np.array([(20.0, 200, 60, 240), (100, 200, 140, 240)])
+    drawn = prelabelling.Drawn(boxes, np.ones(2), np.full(2, "cell"), np.array([0.9, 0.6]), 0.2)
+    signs = Signs(0.2, 0.0, None)
+    shown = prelabelling.Prelabels(prelabelling.Prelabelled(one, drawn, signs) for one in photos)
+    picture = np.asarray(Image.open(io.BytesIO(shown._repr_jpeg_())).convert("RGB"))
+    assert picture.shape == (300, 3 * 200 + 2 * 8, 3)
+    for left in (0, 208, 416):
+        sure, unsure = picture[200, left + 40].astype(int), picture[200, left + 120].astype(int)
+        assert sure[2] > 150 > sure[1]  # pink
+        assert unsure[0] > 150 > unsure[2]  # orange
+    assert prelabelling.Prelabels()._repr_jpeg_() is None
 
 
 def test_photo_labelled_meanwhile_is_left_alone(photos, monkeypatch, capsys):

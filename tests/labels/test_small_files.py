@@ -389,6 +389,20 @@ def test_labels_are_of_the_photo_in_their_own_folder(tmp_path, write):
         assert drawn[0][1:] == (1, 20, 30)
 
 
+def test_names_that_differ_in_case_are_one_name_on_windows_and_macos(tmp_path):
+    for day, name in (("monday", "A.jpg"), ("tuesday", "a.jpg")):
+        path = photo(tmp_path / "in" / day / name, seed=len(day))
+        cell = voc.Box("cell", len(day), 1, 20, 30)
+        voc.write(path.with_suffix(".xml"), voc.Annotation(name, 200, 100, (cell,)))
+    import_labels(tmp_path / "in", tmp_path / "to")
+    assert boxes(tmp_path / "to", "monday-A.xml") == [(6, 1, 20, 30)]
+    assert boxes(tmp_path / "to", "tuesday-a.xml") == [(7, 1, 20, 30)]
+    (tmp_path / "in" / "tuesday" / "a.jpg").rename(tmp_path / "in" / "monday" / "a.jpg")
+    (tmp_path / "in" / "tuesday" / "a.xml").rename(tmp_path / "in" / "monday" / "a.xml")
+    with pytest.raises(CellCountError, match=r"both label a photo named a .*rename one"):
+        import_labels(tmp_path / "in", tmp_path / "there")
+
+
 def test_a_text_file_alone_brings_its_own_labels_only(source, tmp_path, capsys):
     photo(source / "b.jpg", seed=1)
     put(source / "classes.txt", "cell\ndebris\n")

@@ -126,13 +126,13 @@ def bars(monkeypatch):
     """Where each progress bar stood when it was closed, and its total."""
     seen = []
 
-    class Kept(public_photos.tqdm):
+    class Kept(public_photos.Bar):
         def close(self):
             if not self.disable:  # as it is once closed
                 seen.append((self.n, self.total))
             super().close()
 
-    monkeypatch.setattr(public_photos, "tqdm", Kept)
+    monkeypatch.setattr(public_photos, "Bar", Kept)
     return seen
 
 

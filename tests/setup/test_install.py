@@ -278,6 +278,21 @@ def test_without_cpu_builds_the_larger_package_is_announced(project: Project) ->
     assert "the larger one for NVIDIA GPUs is taken" in ran.stdout
 
 
+def test_on_macos_pytorch_is_one_and_timeout_is_missing(project: Project) -> None:
+    tools = ("bash", "awk", "cat", "cksum", "dirname", "find", "grep", "mkdir", "paste", "rm")
+    for name in (*tools, "sed", "tail", "test"):
+        (project.bin / name).symlink_to(str(shutil.which(name)))
+    executable(project.bin / "uname", "echo Darwin")
+    executable(project.bin / "df", f"echo head; echo dev 0 0 {4 * 2**20} 0% /")
+    for made in ("bin", "lib/python3/site-packages"):
+        (project.venv / made).mkdir(parents=True)
+    bare = f'[[ "$*" == *pip* ]] || exec "{sys.executable}" -S "$@"'  # -S: no torch is installed
+    executable(project.venv / "bin/python", bare)
+    ran = project.run(PATH=str(project.bin))
+    refused(ran, "5 GB of free disk")
+    assert "NVIDIA" not in ran.stdout
+
+
 def contents(folder: Path) -> dict[Path, int]:
     return {
         path: path.stat().st_mtime_ns

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.counting.detections import Detections
 from cellcount.counting.framing import widened
 from cellcount.counting.reading_ahead import read_ahead
@@ -54,7 +54,7 @@ class TiledEngine:
         height, width = prepared.shape[:2]
         tiles = cut(width, height, self._side)
         shown = read_ahead(tiles, partial(self._show, prepared))
-        bar = tqdm(shown, total=len(tiles), unit="tile", leave=False, disable=len(tiles) == 1)
+        bar = Bar(shown, total=len(tiles), unit="tile", leave=False, disable=len(tiles) == 1)
         blank: dict[Any, Detections] = {}
         found = []
         for tile, read in bar:

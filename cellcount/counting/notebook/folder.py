@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PICTURES = 12  # of the gallery: a notebook stays below a megabyte
 _BYTES = 30_000  # of each
 _LONGEST = 420  # pixels
-_LEFT_OUT = ("tile", "um/px", "cell um", "seconds", "model", "options", "version")
+_LEFT_OUT = ("tile", "um/px", "cell um", "area px", "seconds", "model", "options", "version")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class CountedFolder:
         """The table, and pictures of the first photos, those to look at before the others."""
         shown = self.table.drop(columns=[*_LEFT_OUT]).astype(object)
         shown = shown.where(shown.notna(), "")
+        shown = shown.loc[:, (shown != "").any()]
         first = sorted(self.counts, key=lambda one: not one.why)[:_PICTURES]
         more = len(self.counts) - len(first)
         told = f"<p>{more} more photos are counted.</p>" if more else ""

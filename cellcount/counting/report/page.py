@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from tqdm.auto import tqdm
 
+from cellcount.bars import Bar
 from cellcount.calibration.usual import FALSE_ALARMS
 from cellcount.counting.count import Count, share_of, trusted
 from cellcount.counting.found import with_boxes
@@ -89,7 +89,7 @@ def write_report(
     kept = with_boxes({one.photo: (one, counted[one.photo].made_by) for one in pictured}, table)
     shown = _shown(first, kept, photos, view or View.chosen())
     values = _facts(table, rows, counts) | {
-        "shown": tqdm(shown, total=len(first), unit="picture", leave=False),
+        "shown": Bar(shown, total=len(first), unit="picture", leave=False),
         "groups": _groups(table, by, sampled),
         "sampled": sampled,
     }
