@@ -1,7 +1,7 @@
 """A graphics card without enough memory: a sentence on what to lower, and what it held is freed."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -9,20 +9,29 @@ from typing import Any
 from icevision_bridge.errors import BridgeError
 from icevision_bridge.patches import Mending, patch
 
+# What torch and NVIDIA's libraries say of a card that is full; a processor's is called otherwise.
+_FULL = ("out of memory", "ALLOC_FAILED")
+
 
 @contextmanager
-def enough_memory_or(error: BridgeError) -> Iterator[None]:
+def enough_memory_or(error: BridgeError, free: Callable[[], None] | None = None) -> Iterator[None]:
     """Raise ``error`` in the place of torch's where a graphics card runs out of memory.
 
     A notebook keeps the last traceback, whose frames hold the tensors of what failed. They are
     emptied, or there would be no memory for a smaller try either.
-    """
-    import torch
 
+    Args:
+        error: to raise.
+        free: lets go what else may hold such tensors.
+    """
     try:
         yield
-    except torch.cuda.OutOfMemoryError as full:
+    except RuntimeError as full:
+        if not any(said in str(full) for said in _FULL):
+            raise
         traceback.clear_frames(full.__traceback__)
+        if free is not None:
+            free()
         raise error from None
 
 
@@ -39,11 +48,15 @@ def memory_stays_taken() -> Mending:
 
     @wraps(fit)
     def fit_or_say(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def free() -> None:
+            self._end_cleanup()
+            self.loss_grad = None
+
         error = BridgeError(
             "The graphics card has too little memory for this training: lower the batch size, or "
             "the image size, or end what else runs on the card (nvidia-smi lists it)."
         )
-        with enough_memory_or(error):
+        with enough_memory_or(error, free):
             return fit(self, *args, **kwargs)
 
     module.Learner.fit = fit_or_say

@@ -7,6 +7,7 @@ here. PyTorch and what comes with it is there already.
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -107,14 +108,18 @@ def gather(folder: Path, packages: dict[str, str]) -> None:
     tags = [part for one in _PLATFORMS for part in ("--platform", one)]
     _pip("download", "--no-deps", "--implementation", "cp", *target, *tags, *pinned)
     built = ["wheel", "--no-deps", "--wheel-dir", str(folder)]
-    _pip(*built, str(_ROOT))
-    if _SOURCE_ONLY in packages:  # its setup.py wants what setuptools had until 80
-        with TemporaryDirectory() as scratch:
-            old = Path(scratch, "old.txt")
-            old.write_text("setuptools<80")
-            settings = {name: str(old) for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT")}
-            pinned = f"{_SOURCE_ONLY}=={packages[_SOURCE_ONLY]}"
-            _pip(*built, "--no-binary", _SOURCE_ONLY, pinned, MMCV_WITH_OPS="0", **settings)
+    with TemporaryDirectory() as scratch:
+        copy = Path(scratch, "project")  # setuptools leaves files beside what it builds
+        for package in ("cellcount", "icevision_bridge"):
+            shutil.copytree(_ROOT / package, copy / package)
+        for file in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(_ROOT / file, copy)
+        _pip(*built, str(copy))
+        old = Path(scratch, "old.txt")  # what mmcv's setup.py takes from setuptools is gone from 80
+        old.write_text("setuptools<80")
+        settings = {name: str(old) for name in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT")}
+        mmcv = f"{_SOURCE_ONLY}=={packages[_SOURCE_ONLY]}"
+        _pip(*built, "--no-binary", _SOURCE_ONLY, mmcv, MMCV_WITH_OPS="0", **settings)
 
 
 def named(lines: Iterable[str]) -> set[str]:

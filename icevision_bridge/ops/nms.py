@@ -94,9 +94,9 @@ def softnms(
         else:
             current[near] *= np.where(iou < iou_threshold, 1, 0 if method == NAIVE else 1 - iou)
         current[current < min_score] = -np.inf
-    kept = torch.tensor(taken, dtype=torch.long)
+    kept = torch.tensor(taken, dtype=torch.long, device=boxes.device)
     dets[: len(taken), :4] = boxes[kept]
-    dets[: len(taken), 4] = torch.tensor(taken_scores, dtype=dets.dtype)
+    dets[: len(taken), 4] = dets.new_tensor(taken_scores)
     return kept
 
 

@@ -51,6 +51,20 @@ def test_a_training_says_what_to_lower_and_can_go_on_with_less():
     assert learn.recorder.values
 
 
+def test_what_a_learner_held_when_the_backward_pass_failed_is_freed():
+    learn = a_learner()
+    seen = []
+
+    def too_large():
+        seen.append(weakref.ref(learn.pred))
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
+
+    learn._backward = too_large
+    with learn.no_logging(), pytest.raises(BridgeError, match="too little memory"):
+        learn.fit(1, 0.1)
+    assert [one() for one in seen] == [None]
+
+
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="shapes differ"):
         a_learner(Failing(RuntimeError("shapes differ"))).fit(1, 0.1)
