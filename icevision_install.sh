@@ -210,7 +210,7 @@ main() {
   step "IceVision, MMDetection and fastai" install_apart
   whole && echo "$pins $mode $version" >"$stamp"
   explained=yes # by the doctor
-  cd "$root" && "$py" -m cellcount doctor
+  cd "$root" && "$py" -m cellcount doctor --brief
 }
 
 main "$@"

@@ -74,7 +74,7 @@ def make_kernel(host: Host, python: Path, folder: Path) -> None:
     kernel = folder / "kernels" / "hosted"
     kernel.mkdir(parents=True)
     command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    command += [f"--InteractiveShellApp.exec_lines=['import {host.loaded}']"]
+    command += [f"--InteractiveShellApp.exec_lines=import {host.loaded}"]
     told = {"PATH": f"{python.parent}:{os.environ['PATH']}", "CELLCOUNT_QUICK": "1"}
     told |= host.environment
     spec = {"argv": command, "display_name": "hosted", "language": "python", "env": told}

@@ -142,6 +142,8 @@ def test_the_report_ends_well_or_with_what_to_do(
     monkeypatch.setattr(doctor, "_SECTIONS", sections)
     assert doctor.run() == 0
     assert capsys.readouterr().out.splitlines()[-1] == "All is well."
+    assert doctor.run(brief=True) == 0
+    assert capsys.readouterr().out == "One\n- b  could be there  ->  get b\n\nAll is well.\n"
     sections["Two"] = lambda: [Finding("c", "is gone", "fault", "get c")]
     assert doctor.run() == 1
     assert capsys.readouterr().out.splitlines()[-1] == "To put right: c. get c"

@@ -105,7 +105,8 @@ class Project:
         for name in ("__init__.py", "install.py", "packages.py"):
             shutil.copy(ROOT / "cellcount/setup" / name, package)
         (self.root / "cellcount/__init__.py").touch()
-        (self.root / "cellcount/__main__.py").write_text('print("the doctor has looked")\n')
+        doctor = 'import sys\nprint("the doctor has looked", sys.argv[1:])\n'
+        (self.root / "cellcount/__main__.py").write_text(doctor)
         executable(self.bin / "python3", f'exec "{sys.executable}" "$@"')
         (self.home / ".config/pip/pip.conf").write_text(
             f"[global]\nno-index = true\nfind-links = {self.index}\n"
@@ -320,7 +321,7 @@ def test_from_nothing_to_whole_and_back(project: Project) -> None:
     (project.venv / "mine").touch()
     completed = project.run("cpu")
     assert completed.returncode == 0, completed.stderr
-    assert completed.stdout.endswith("the doctor has looked\n")
+    assert completed.stdout.endswith("the doctor has looked ['doctor', '--brief']\n")
     assert (project.venv / "mine").exists(), "what is there is completed, not thrown away"
     assert (project.home / "builds").read_text() == "0 79.0.1 read\n" * 2
 
