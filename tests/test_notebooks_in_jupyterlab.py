@@ -138,7 +138,7 @@ def opened(browser, address):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebook_runs_in_jupyterlab(lab, browser, name, capsys):
+def test_notebook_runs_in_jupyterlab(lab, browser, name, tmp_path, capsys):
     folder, address_of = lab
     opened(browser, address_of(name))
     run_all_cells(browser)
@@ -153,9 +153,9 @@ def test_notebook_runs_in_jupyterlab(lab, browser, name, capsys):
             assert not bar_says(output.get("data", {})), "a bar stays"
 
     opened(browser, address_of(name))  # as a reader does the next day
-    clipped = look(browser, folder, name)
+    clipped = look(browser, tmp_path, name)
     with capsys.disabled():
-        print(f"\nLook at the pictures of {name} in {folder}, clipped: {clipped}")
+        print(f"\nLook at the pictures of {name} in {tmp_path}, clipped: {clipped}")
     assert browser.execute_script(WRONG) == []
     assert browser.execute_script(BROKEN) == []
     assert clipped["laptop"] == []
