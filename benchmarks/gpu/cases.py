@@ -31,11 +31,12 @@ def cases(quick: bool) -> dict[str, Case]:
         return torch.rand(shape, generator=random, dtype=torch.float64)
 
     image, weight = normal(2, depth, side, side), normal(depth, depth, 3, 3, spread=0.05)
-    offset, mask = normal(2, 36, side, side, spread=2), uniform(2, 18, side, side)
+    offset, mask = _beside(normal(2, 36, side, side, spread=2)), uniform(2, 18, side, side)
     levels = torch.tensor([[side, side], [side // 2, side // 2]])
     starts = torch.tensor([0, side**2])
     value = normal(2, int(levels.prod(1).sum()), 8, 8)
-    places, shares = 1.4 * uniform(2, many, 8, 2, 4, 2) - 0.2, uniform(2, many, 8, 2, 4)
+    pixels = _beside((1.4 * uniform(2, many, 8, 2, 4, 2) - 0.2) * levels[:, None])
+    places, shares = (pixels + 0.5) / levels[:, None], uniform(2, many, 8, 2, 4)
     # On the grid of an eighth no overlap is nearer to a threshold than 32 bits can tell.
     corner = (8 * (side - 4) * uniform(many, 2)).round() / 8
     boxes = torch.cat([corner, corner + (8 + 80 * uniform(many, 2)).round() / 8], 1)
@@ -92,6 +93,11 @@ def cases(quick: bool) -> dict[str, Case]:
             [image[:1], (mask[:1, 0] > 0.5).long(), weight, normal(depth)],
         ),
     }
+
+
+def _beside(position: Tensor) -> Tensor:
+    """Places near these that are never on a pixel: rounding decides which slope there is on one."""
+    return ((64 * position).floor() + 0.5) / 64
 
 
 def _parted(found: Tensor, kept: Tensor) -> tuple[Tensor, ...]:
