@@ -18,7 +18,7 @@ from tests.shared.jupyterlab import WAIT, jupyterlab
 from tests.shared.reader import as_a_reader_has_it
 
 pytestmark = MARKS
-LIMIT = 1800  # seconds for one notebook, in quick mode on a busy machine
+LIMIT = 3600  # seconds for one notebook, in quick mode on a busy machine
 SCREENS = {"laptop": (1366, 768), "phone": (390, 844)}
 TALL = 1600  # pixels of one picture: two screens below each other
 
