@@ -125,13 +125,15 @@ def learn_all(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory()))
         shown, class_map = views(photos, recipe.tile, scratch)
-        each = minutes / (1 + _SHARE * len(folds))
+        each, wanted = minutes / (1 + _SHARE * len(folds)), recipe.steps
         recipe = _as_begun(kept, recipe) or within(recipe, shown, class_map, each)
         if kept is not None:
             kept.mkdir(parents=True, exist_ok=True)
             (kept / "steps").write_text(str(recipe.steps))
         less = replace(recipe, steps=round(recipe.steps * _SHARE))
         print(f"{recipe}\nIt takes about {minutes:g} min at most.")
+        if recipe.steps < wanted:
+            print(f"That is too short for all of {wanted} steps here: more minutes may teach more.")
         judges, their_folds, theirs = shown, folds, less
         if len(photos) == 1:  # its quarters judge each other, each at the scale of the whole
             quarters = cut_in_quarters(photos[0], scratch / "quarters")

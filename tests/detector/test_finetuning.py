@@ -157,11 +157,12 @@ def test_calibration_that_explains_nothing_is_not_written(
     assert counter.threshold < 0.06
 
 
-def test_slow_computer_takes_fewer_steps(short, photos, monkeypatch, trainings):
+def test_slow_computer_takes_fewer_steps_and_says_so(short, photos, monkeypatch, trainings, capsys):
     monkeypatch.setattr(finetuning, "seconds_a_step", lambda *_: 2.0)
     _sees(monkeypatch)
     trained = learn_all(photos, recipe=replace(SMALL, steps=600), minutes=1)
     assert trained.recipe.steps == int(60 / 2.0 / (1 + 0.4 * 3))
+    assert "too short for all of 600 steps" in capsys.readouterr().out
 
 
 def test_head_start_is_the_one_that_finds_the_cells(icevision, labelled_photos):
