@@ -137,3 +137,23 @@ def stopped_training_stays_in_16_bits() -> Mending:
 
     callback.before_batch, callback.after_loss = before_batch, lambda self: leave(self.learn)
     module.Learner.fit = fit_and_leave
+
+
+@patch(
+    "icevision.models.torchvision.faster_rcnn.prediction",
+    library="icevision",
+    breaks="validation in 16 bits fails with torchvision's detectors: NumPy knows no bfloat16",
+)
+def numpy_is_given_16_bits() -> Mending:
+    module = yield
+    convert = module.convert_raw_prediction
+
+    @wraps(convert)
+    def convert_wide(*args: Any, raw_pred: dict[str, Any], **kwargs: Any) -> Any:
+        wide = {
+            name: value.float() if value.is_floating_point() else value
+            for name, value in raw_pred.items()
+        }
+        return convert(*args, raw_pred=wide, **kwargs)
+
+    module.convert_raw_prediction = convert_wide

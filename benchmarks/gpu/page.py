@@ -46,4 +46,4 @@ class Page:
 
 def told(error: Exception) -> str:
     """An error as a cell of a table."""
-    return f"{type(error).__name__}: {error}".splitlines()[0].replace("|", "/")
+    return " ".join(f"{type(error).__name__}: {error}".split()).replace("|", "/")[:300]

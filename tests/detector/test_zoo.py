@@ -79,6 +79,12 @@ def test_learns_and_predicts(entry):
     assert trial.photo_seconds > 0
 
 
+def test_torchvisions_detectors_are_validated_in_16_bits():
+    trial = zoo.attempt(zoo.Entry("torchvision.retinanet", "resnet18_fpn"), 64, half=True)
+    assert math.isfinite(trial.loss)
+    assert trial.taken == 2
+
+
 def _with_every_box(model):
     """Lower the scores below which a detector hides its boxes, so that random weights show some."""
     for part in model.modules():
