@@ -55,7 +55,6 @@ CHAMBERS = {
     "sedgewick-rafter": Chamber(1.0, 1.0),  # of 1000
     # As their makers have them.
     "malassez": Chamber(0.05, 0.2),  # a rectangle, 0.25 mm by 0.2 mm, of 100
-    "nageotte": Chamber(2.5, 0.5),  # a band, 0.25 mm by 10 mm, of 40
 }
 
 
