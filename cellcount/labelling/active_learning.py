@@ -21,7 +21,6 @@ from cellcount.calibration.matching import Prediction, match
 from cellcount.detector.bridging import apply_bridge
 from cellcount.photos.reading import read_photo
 
-SURE = 0.8  # how likely a box must be a cell for a person to pass it by
 _PIXELS = 384  # of the longest side; enough to see what kind of photo it is
 _MEAN, _SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 

@@ -20,6 +20,7 @@ from cellcount.labels.review_order import by_a_person, write_order
 from cellcount.photos.reading import PhotoError, list_photos, photo_size, read_photo
 
 _SHOWN, _LONGEST, _GAP = 3, 400, 8  # photos in a notebook; pixels of a side, and between them
+_SURE = 0.8  # how likely a box must be a cell for a person to pass it by
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Prelabels(list[Prelabelled]):
 
 def _picture(one: Prelabelled) -> Image.Image:
     """The photo with its boxes, and why it should be looked at."""
-    sure = one.drawn.probable >= active_learning.SURE
+    sure = one.drawn.probable >= _SURE
     words = [
         (one.photo.name, "white"),
         (f"{sure.sum()} sure", CELL),
