@@ -109,7 +109,7 @@ def measure(
     recipe, model, said, began = None, starts[0] if starts else SHIPPED, "", time.perf_counter()
     with TemporaryDirectory() as scratch:
         if photos:
-            some = every[:photos]
+            some = _alone(every[:photos], Path(scratch, "photos"))
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 chosen = {} if starts else {"head_start": None}
                 recipe = read_off(some, starts, **chosen)
@@ -132,6 +132,15 @@ def measure(
         "recipe": said.splitlines()[-1:],
         "classes": _classes(result) if photos else {},
     }
+
+
+def _alone(photos: Sequence[Path], folder: Path) -> list[Path]:
+    """The photos in a folder of their own: what is labelled on others is no class there."""
+    folder.mkdir()
+    for photo in photos:
+        for file in (photo, photo.with_suffix(".xml")):
+            (folder / file.name).symlink_to(file.resolve())
+    return [folder / photo.name for photo in photos]
 
 
 def _classes(result: Evaluation) -> dict[str, dict[str, Any]]:

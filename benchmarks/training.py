@@ -100,7 +100,8 @@ def learner(
     from fastai.callback.core import Callback
 
     from cellcount.detector.recipe import Recipe
-    from cellcount.detector.training import seed_everything, transforms, vfnet
+    from cellcount.detector.training import seed_everything, vfnet
+    from cellcount.detector.varying import transforms
 
     parser = ice.parsers.VOCBBoxParser(annotations_dir=folder, images_dir=folder)
     (records,) = parser.parse(ice.SingleSplitSplitter(), show_pbar=False)

@@ -11,6 +11,7 @@ from cellcount.counting.counter import Counter
 from cellcount.counting.recalibration import found_on, tell
 from cellcount.detector.pretraining import pretrain
 from cellcount.detector.provenance import checkpoint_meta
+from cellcount.detector.recipe import Recipe
 
 
 def make(
@@ -20,6 +21,7 @@ def make(
     epochs: int,
     seed: int,
     start: str | Path | None = None,
+    backbone: str = Recipe.backbone,
 ) -> None:
     """Train on photos of many looks by :func:`pretrain`, and learn to count on those set aside.
 
@@ -29,6 +31,7 @@ def make(
         epochs: how often photos are shown.
         seed: of all chance in the training.
         start: a checkpoint to train further; else the backbone starts from ImageNet.
+        backbone: its name among VFNet's backbones in IceVision.
 
     Raises:
         CellCountError: labels cannot be used: it lists them; or the photos are too few.
@@ -36,7 +39,7 @@ def make(
     out = Path(out)
     with TemporaryDirectory() as scratch:
         raw = Path(scratch, out.name)
-        aside = pretrain(raw, folders, epochs=epochs, seed=seed, start=start)
+        aside = pretrain(raw, folders, epochs=epochs, seed=seed, start=start, backbone=backbone)
         counter = Counter(raw, threshold=0.5)
         found = found_on(aside, counter.find, counter.classes)
         calibration = Calibration.learn([match(one) for one in found])

@@ -1,39 +1,31 @@
-"""The size at which a detector of any cell is shown a photo.
+"""The way of looking at a photo at which its cells have the size that a detector knows best."""
 
-It has learned from photos of many looks, and nobody says how large the cells of a new one are. So
-it sees the photo as a whole, and how large what it finds is, and looks again from nearer or farther
-until cells are as large as those that it knows best.
-"""
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellcount.counting.looking import Seen, Way
+from cellcount.detector.cell_size import side_at_cell_size
 
-_SURE = 0.35  # score of boxes whose size is believed
-_NEAR, _FAR = 384 / 1024, 384 / 192  # of the photo's longest side that fill the frame
-_LOOKS = 3
-_CLOSE = 1.2  # times as large as wanted, or as small: near enough
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def at_cell_size(seen: Seen, cell_side: float, threshold: float) -> Way:
-    """The way of looking at a photo at which its cells have the size wanted.
+    """Look at a photo from nearer or farther: :mod:`cellcount.detector.cell_size`.
 
     Args:
         seen: the photo, which can be looked ``at`` in other sizes.
         cell_side: how many pixels a side of what the detector is shown its cells shall have.
         threshold: of the scores, above which boxes are found.
     """
-    way, side = seen.ways[0], float(seen.longest)
-    for _ in range(_LOOKS - 1):
-        found = way.find(threshold)
-        sure = found.boxes[found.scores >= _SURE]
-        if seen.at is None or not len(sure):
-            break
-        across = np.median(np.sqrt((sure[:, 2:] - sure[:, :2]).prod(axis=1)))
-        frame = max(np.atleast_1d(way.engine.img_size))
-        wanted = np.clip(across * frame / cell_side, _NEAR * seen.longest, _FAR * seen.longest)
-        if max(wanted / side, side / wanted) < _CLOSE:
-            break
-        side = float(wanted)
-        way = seen.at(round(side))
-    return way
+
+    def way(side: int) -> Way:
+        return seen.ways[0] if seen.at is None or side == seen.longest else seen.at(side)
+
+    def look(side: int) -> "tuple[NDArray[np.floating], NDArray[np.floating]]":
+        found = way(side).find(threshold)
+        return found.boxes, found.scores
+
+    frame = max(np.atleast_1d(seen.ways[0].engine.img_size))
+    return way(side_at_cell_size(look, seen.longest, frame, cell_side))

@@ -21,10 +21,11 @@ from cellcount.calibration.classes import learn_by_class
 from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, match
 from cellcount.calibration.usual import Usual, learn_usual
-from cellcount.detector.head_start import STARTS, best_of, warm_start
+from cellcount.detector.head_start import STARTS, best_of, f1, finds_any_cell, warm_start
+from cellcount.detector.predicting import predict_photos
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe, rare_classes
-from cellcount.detector.training import predict, seconds_a_step, trained, vfnet
+from cellcount.detector.training import seconds_a_step, trained, vfnet
 from cellcount.detector.views import View, records_of, views
 from cellcount.errors import CellCountError
 from cellcount.files import replacing
@@ -32,7 +33,8 @@ from cellcount.labels.confirmed import labelled_photos
 from cellcount.labels.parts import cut_in_quarters
 
 FOLDS = 3
-_SHARE = 0.4  # of the steps, that a training for the calibration alone takes
+_FEW = 5  # photos that teach a detector of any cell to find these, rather than a new one
+_LESS = 0.05  # of F1 at most, that is found by who has learned from some photos instead of all
 _FEWEST = 100  # steps, however slow the computer: less teaches nothing
 MINUTES = 8.0  # that all trainings together may take
 
@@ -54,7 +56,8 @@ class Trained(NamedTuple):
     @property
     def meta(self) -> dict[str, Any]:
         """What a checkpoint says about itself: how to count with it, and what made it."""
-        return checkpoint_meta(self.calibration, self.recipe.tile, self.by_class, self.usual)
+        how = {"tile": self.recipe.tile, "cell_side": self.recipe.cell_side}
+        return checkpoint_meta(self.calibration, by_class=self.by_class, usual=self.usual, **how)
 
 
 def finetune(
@@ -125,12 +128,12 @@ def learn_all(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory()))
         shown, class_map = views(photos, recipe.tile, scratch)
-        each, wanted = minutes / (1 + _SHARE * len(folds)), recipe.steps
+        each, wanted = minutes / (1 + recipe.share * len(folds)), recipe.steps
         recipe = _as_begun(kept, recipe) or within(recipe, shown, class_map, each)
         if kept is not None:
             kept.mkdir(parents=True, exist_ok=True)
             (kept / "steps").write_text(str(recipe.steps))
-        less = replace(recipe, steps=round(recipe.steps * _SHARE))
+        less = replace(recipe, steps=round(recipe.steps * recipe.share))
         print(f"{recipe}\nIt takes about {minutes:g} min at most.")
         if recipe.steps < wanted:
             print(f"That is too short for all of {wanted} steps here: more minutes may teach more.")
@@ -139,28 +142,46 @@ def learn_all(
             quarters = cut_in_quarters(photos[0], scratch / "quarters")
             judges, _ = views(quarters, None, scratch, class_map)
             their_folds = [[0, 3], [1, 2]]
-            half = recipe.size // 2
-            theirs = replace(less, size=half, crop=min(recipe.crop, half))
+            if recipe.cell_side is None:
+                half = recipe.size // 2
+                theirs = replace(less, size=half, crop=min(recipe.crop, half))
         steps = steps_of(judges, theirs, their_folds) + recipe.total(len(records_of(shown)))
         bar = stack.enter_context(Bar(total=steps, unit="step", desc="Training", leave=False))
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
-        bar.set_description("Training on all")
-        model = _trained(shown, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
-    calibration = _calibrated(found, len(photos))
+        untrained = _untrained(shown, class_map, recipe)
+        if untrained is not None and f1(untrained[1]) > f1(found) + _LESS:
+            model, found = untrained
+            print("Training finds no more of these cells: only how to count them is learned.")
+        else:
+            bar.set_description("Training on all")
+            model = _trained(shown, class_map, recipe, seed=seed, bar=bar, state=kept, name="all")
+    parts = len(found) > len(photos)
+    calibration = _calibrated(found, parts)
     by_class = learn_by_class(found) if len(photos) > 1 else {}
     kinds = class_map.get_classes()[1:]
     few = sorted({*kinds} - {*by_class}) if len(kinds) > 1 else []
     if few and calibration is not None and calibration.explains:
         print(f"Too few or too badly found to be calibrated alone: {', '.join(few)}. Label more.")
-    usual = learn_usual(photos, found if len(photos) > 1 else [], calibration, recipe.tile)
+    usual = learn_usual(photos, [] if parts else found, calibration, recipe.tile)
     return Trained(model, calibration, class_map, recipe, by_class, usual)
 
 
-def _calibrated(found: Sequence[Prediction], photos: int) -> Calibration | None:
-    """What predictions on so many photos teach about counting; if that is little, it is said."""
+def _untrained(
+    shown: Sequence[View], class_map: Any, recipe: Recipe
+) -> tuple[Any, list[Prediction]] | None:
+    """A detector of any cell as it is, which tells no classes apart, and what it finds."""
+    if recipe.cell_side is None or recipe.head_start is None or len(class_map) > 2:
+        return None
+    model = vfnet(len(class_map), pretrained=False)
+    warm_start(model, recipe.head_start)
+    return model, predict_photos(model, shown, class_map, recipe)
+
+
+def _calibrated(found: Sequence[Prediction], parts: bool) -> Calibration | None:
+    """What predictions on photos, or parts of one, teach about counting; it is said if little."""
     try:
         calibration = Calibration.learn([match(one.classless) for one in found])
-        if photos == 1:
+        if parts:
             calibration = calibration.of_one_photo()
     except CellCountError as error:
         print(f"The detector is kept, but cannot count yet: {error}")
@@ -205,10 +226,8 @@ def cross_fit(
             state=state,
             name=str(number),
         )
-        left_out = [shown[i] for i in fold]
-        each = iter(predict(model, records_of(left_out), recipe))
-        for i in fold:
-            found[i] = shown[i].merged([next(each) for _ in shown[i].records])
+        left_out = predict_photos(model, [shown[i] for i in fold], class_map, recipe)
+        found.update(zip(fold, left_out, strict=True))
     return [found[i] for i in range(len(shown))]
 
 
@@ -224,8 +243,8 @@ def folds_of(photos: int, seed: int, folds: int = FOLDS) -> list[list[int]]:
     return [sorted(order[first::folds].tolist()) for first in range(min(folds, len(order)))]
 
 
-def save(trained: Trained, out: str | Path, **more: Any) -> None:
-    """Write a checkpoint, with what it takes to count with it, and ``more`` that its meta says."""
+def save(trained: Trained, out: str | Path) -> None:
+    """Write a checkpoint, with what it takes to count with it."""
     from icevision.models.checkpoint import save_icevision_checkpoint
 
     save_icevision_checkpoint(
@@ -235,7 +254,7 @@ def save(trained: Trained, out: str | Path, **more: Any) -> None:
         classes=trained.class_map.get_classes(),
         img_size=trained.recipe.size,
         filename=str(out),
-        meta=trained.meta | more,
+        meta=trained.meta,
     )
 
 
@@ -257,15 +276,17 @@ def read_off(photos: Sequence[Path], starts: Sequence[Path] = STARTS, **by_hand:
     recipe = Recipe.of(photos, **by_hand)
     if "head_start" in by_hand or recipe.backbone != Recipe.backbone:
         return recipe
+    found, ways = {}, {}
     with TemporaryDirectory() as scratch:
-        shown, _ = views(photos, recipe.tile, Path(scratch))
-        parsed = records_of(shown)
-        found = {}
+        shown, class_map = views(photos, recipe.tile, Path(scratch))
         for start in starts:
             shipped = vfnet(2, pretrained=False)  # the background, and cells of whatever class
             warm_start(shipped, start)
-            found[start] = predict(shipped, parsed, recipe)
-    return replace(recipe, head_start=best_of(found))
+            few = len(photos) <= _FEW and "size" not in by_hand and finds_any_cell(start)
+            ways[start] = Recipe.of_few(photos, **by_hand) if few else recipe
+            found[start] = predict_photos(shipped, shown, class_map, ways[start])
+    best = best_of(found)
+    return recipe if best is None else replace(ways[best], head_start=best)
 
 
 def within(recipe: Recipe, shown: Sequence[View], class_map: Any, minutes: float) -> Recipe:

@@ -27,15 +27,7 @@ def warm_start(model: Any, checkpoint: str | Path = CELLS) -> None:
     Raises:
         CellCountError: the file is missing, or made for another model.
     """
-    apply_bridge()
-    from icevision_bridge.mmcv import load_weights
-
-    if not Path(checkpoint).is_file():
-        raise CellCountError(
-            f"{checkpoint} is not there: git checkout -- models brings it back; without this line "
-            "the training starts from everyday pictures and takes longer."
-        )
-    stored = load_weights(str(checkpoint))["state_dict"]
+    stored = _stored(checkpoint)["state_dict"]
     own = model.state_dict()
     fitting = {
         name: value
@@ -50,6 +42,27 @@ def warm_start(model: Any, checkpoint: str | Path = CELLS) -> None:
     model.load_state_dict(fitting, strict=False)
 
 
+def finds_any_cell(checkpoint: str | Path) -> bool:
+    """Whether a detector looks at photos of any look until it knows their cells' size.
+
+    Raises:
+        CellCountError: the file is missing.
+    """
+    return "cell_side" in _stored(checkpoint)["meta"]
+
+
+def _stored(checkpoint: str | Path) -> dict[str, Any]:
+    apply_bridge()
+    from icevision_bridge.mmcv import load_weights
+
+    if not Path(checkpoint).is_file():
+        raise CellCountError(
+            f"{checkpoint} is not there: git checkout -- models brings it back; without this line "
+            "the training starts from everyday pictures and takes longer."
+        )
+    return load_weights(str(checkpoint))
+
+
 def best_of(found: Mapping[Path, Sequence[Prediction]]) -> Path | None:
     """The checkpoint that is of most use to a training, None if none is.
 
@@ -59,13 +72,13 @@ def best_of(found: Mapping[Path, Sequence[Prediction]]) -> Path | None:
     Args:
         found: what each found on labelled photos that it has not learned from, beside the labels.
     """
-    f1 = {checkpoint: _f1(each) for checkpoint, each in found.items()}
-    best = max(f1, key=lambda checkpoint: f1[checkpoint])
-    return best if f1[best] >= _OF_USE else None
+    right = {checkpoint: f1(each) for checkpoint, each in found.items()}
+    best = max(right, key=lambda checkpoint: right[checkpoint])
+    return best if right[best] >= _OF_USE else None
 
 
-def _f1(found: Sequence[Prediction]) -> float:
-    """The best F1 at IoU 0.5 over all thresholds, classes ignored."""
+def f1(found: Sequence[Prediction]) -> float:
+    """The best F1 at IoU 0.5 over all thresholds, classes ignored, of predictions on photos."""
     if not sum(len(one.scores) for one in found):
         return 0.0
     return float(curve([match(one.classless, 0.5) for one in found]).f1.max())

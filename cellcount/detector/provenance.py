@@ -15,6 +15,7 @@ def checkpoint_meta(
     tile: int | None = None,
     by_class: Mapping[str, Calibration] | None = None,
     usual: Usual | None = None,
+    cell_side: int | None = None,
 ) -> dict[str, Any]:
     """The meta of a checkpoint: :func:`provenance`, and what it has learned about counting.
 
@@ -26,10 +27,13 @@ def checkpoint_meta(
         tile: pixels a side of the tiles in which larger photos are to be counted.
         by_class: the calibration of each class that has one of its own.
         usual: what the photos are like that it has learned from.
+        cell_side: pixels a side at which it is to be shown cells, if it was trained for that.
     """
     meta: dict[str, Any] = dict(provenance())
     if tile is not None:
         meta["tile"] = tile
+    if cell_side is not None:
+        meta["cell_side"] = cell_side
     if view := View.chosen().to_meta():
         meta["view"] = view
     if calibration is None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellcount.calibration.accuracy import need_labels
+from cellcount.detector.cell_size import CELL_SIDE
 from cellcount.labels import voc
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.labels.parts import cut_in_tiles
@@ -27,6 +28,10 @@ _PIECE = 320  # pixels a side at least of what a step shows of larger photos
 _CROWD = 3  # cells that such a piece holds on average: of sparse photos it is the whole
 _SEVERAL = 1.5  # times as long as the smallest photo: photos of several sizes
 _EVEN = 0.75  # of the spread of cell sizes that shrinking to one size gives: tiles are better
+_FRAME = 384  # pixels a side in which a detector of any cell is shown photos
+_SHOWN = 320  # pixels a side of the pieces that it learns from
+_STEPS_A_CELL = 20  # of a training on few photos from such a detector
+_LEAST_STEPS, _FEW_STEPS = 150, 400  # its classes are learned anew, which takes so many at least
 _EPOCH = 50  # steps at least between two looks at the losses
 
 
@@ -40,7 +45,12 @@ class Recipe:
     one a step; ``rate`` is the ``base_lr`` of fastai's ``fine_tune``. ``head_start`` is the
     checkpoint whose weights the training begins with. Photos larger than ``tile`` pixels are cut
     into tiles of that side, each of which is treated as a photo. ``backbone`` is one of VFNet's in
-    IceVision; the laptop's, if left out. ``why`` gives the reasons.
+    IceVision; the laptop's, if left out. ``why`` gives the reasons. ``share`` is the part of the
+    steps that a training takes which is for the calibration alone.
+
+    With ``cell_side``, as :meth:`of_any_cell` has it, photos are brought to sizes by their cells:
+    in training to many, in counting to the one at which cells are so many pixels wide. ``size`` is
+    the frame that they are counted in then.
     """
 
     size: int
@@ -52,6 +62,34 @@ class Recipe:
     tile: int | None = None
     backbone: str = "efficientnet_lite0_fpn"
     why: str = ""
+    cell_side: int | None = None
+    share: float = 0.4
+
+    @classmethod
+    def of_any_cell(cls, **more: Any) -> "Recipe":
+        """How a detector learns to find cells of whatever size, on photos of whatever size.
+
+        Args:
+            more: values of the recipe.
+        """
+        own = {"size": _FRAME, "crop": _SHOWN, "angle": 180, "cell_side": CELL_SIDE}
+        return cls(**{**own, **more})
+
+    @classmethod
+    def of_few(cls, photos: Sequence[Path], **by_hand: Any) -> "Recipe":
+        """How a detector of any cell, its head start, learns from a few photos what else they tell.
+
+        Photos are shown as that has learned from others, so that it stays right about what the
+        few do not show. The fewer cells are labelled, the less there is to learn.
+
+        Args:
+            photos: each with an XML of its name beside it.
+            by_hand: values of a recipe, to be taken as they are.
+        """
+        cells = sum(len(voc.read(photo.with_suffix(".xml")).boxes) for photo in photos)
+        steps = int(np.clip(_STEPS_A_CELL * cells, _LEAST_STEPS, _FEW_STEPS))
+        found = {"steps": steps, "rate": cls.rate / 2, "share": 1.0}
+        return cls.of_any_cell(**{**found, **by_hand})
 
     @classmethod
     def of(cls, photos: Sequence[Path], **by_hand: Any) -> "Recipe":
@@ -132,6 +170,9 @@ class Recipe:
         if self.tile is not None:
             piece = f" for tiles of {self.tile} pixels of the photos{piece}"
         reason = f": {self.why}" if self.why else ""
+        if self.cell_side is not None:
+            side = f"cells {self.cell_side} pixels wide"
+            return f"{self.steps} steps from a detector of any cell, {side}{reason}."
         return f"{self.size} pixels{piece}, {self.steps} steps{reason}."
 
     def times(self, photos: int) -> int:

@@ -1,4 +1,4 @@
-"""VFNet as a laptop trains it: how photos are varied, the model, its training and predictions."""
+"""VFNet as a laptop trains it: the model, its training and predictions."""
 
 import time
 from collections.abc import Sequence
@@ -10,32 +10,9 @@ from cellcount.calibration.matching import Prediction, predictions
 from cellcount.detector.bridging import apply_bridge
 from cellcount.detector.head_start import warm_start
 from cellcount.detector.recipe import Recipe
+from cellcount.detector.varying import transforms
 
 LEAST_SCORE = 0.05  # the detector keeps no box below, neither in calibrating nor in counting
-
-
-def transforms(recipe: Recipe) -> tuple[Any, Any]:
-    """What is done to photos for training, and for all else: resizing, padding, normalising.
-
-    Borders are filled with grey: mirrored ones would show cells that have no label.
-    """
-    apply_bridge()
-    from icevision import tfms
-
-    move = tfms.A.ShiftScaleRotate(
-        rotate_limit=recipe.angle,
-        rotate_method="ellipse",
-        scale_limit=0.35,
-        border_mode=0,
-        value=[124, 116, 104],
-    )
-    size = recipe.size
-    varied = tfms.A.aug_tfms(size=size, presize=size, shift_scale_rotate=move, crop_fn=None)
-    light, piece = tfms.A.RandomGamma((50, 170)), tfms.A.RandomCrop(recipe.crop, recipe.crop)
-    return (
-        tfms.A.Adapter([tfms.A.RandomRotate90(), *varied, light, piece, tfms.A.Normalize()]),
-        tfms.A.Adapter([*tfms.A.resize_and_pad(size), tfms.A.Normalize()]),
-    )
 
 
 def vfnet(classes: int, pretrained: bool = True, backbone: str = "efficientnet_lite0_fpn") -> Any:

@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cellcount.counting.cell_size import at_cell_size
 from cellcount.counting.counter import Counter
 from cellcount.counting.detections import Detections
 from cellcount.counting.looking import Looking
 from cellcount.detector.head_start import SHIPPED
+from cellcount.labels import voc
 from cellcount.render import render_folder
+from tests.conftest import ROOT
 
 
 class Frame:
@@ -49,6 +52,48 @@ def test_cells_come_to_the_size_that_is_wanted(across, side):
     assert (way.tile or 800) == pytest.approx(side, abs=1)
     # What does not depend on the look needs no third.
     assert way is seen.ways[0] or way is seen.at(way.tile)
+
+
+def test_a_tiny_photo_is_cut_into_no_smaller_squares_than_can_be():
+    fake = Frame(2)
+    fake.meta = {}
+    seen = Looking(fake, None, cell_side=50).see(np.zeros((90, 100, 3), np.uint8), None, None)
+    assert at_cell_size(seen, 50, 0.05).tile == 64
+
+
+def test_what_calibrates_is_found_as_it_is_counted(icevision, tmp_path):
+    """Boxes of the training's own look, and of the counter's, on photos seen from nearer."""
+    from cellcount.detector.head_start import CELLS, warm_start
+    from cellcount.detector.predicting import predict_photos
+    from cellcount.detector.recipe import Recipe
+    from cellcount.detector.training import vfnet
+    from cellcount.detector.views import views
+
+    photos = sorted((ROOT / "data" / "labeled").glob("*.png"))[:2]
+    for photo in photos:  # cells of a third of their size, so that it looks from nearer
+        picture = Image.open(photo).convert("RGB")
+        small = picture.resize((picture.width // 2, picture.height // 2))
+        wide = Image.new("RGB", (2 * picture.width, 2 * picture.height))
+        for left in range(0, wide.width, small.width):
+            for top in range(0, wide.height, small.height):
+                wide.paste(small, (left, top))
+        wide.save(tmp_path / photo.name)
+        box = voc.Box("cell", 1, 1, 30, 30)
+        label = voc.Annotation(photo.name, *wide.size, (box,))
+        voc.write((tmp_path / photo.name).with_suffix(".xml"), label)
+    model = vfnet(2, pretrained=False)
+    warm_start(model, CELLS)
+    shown, class_map = views(sorted(tmp_path.glob("*.png")), None, tmp_path)
+    counter = Counter(CELLS, engine="torch")
+    for found in predict_photos(model, shown, class_map, Recipe.of_any_cell()):
+        counted = counter.find(tmp_path / found.photo)
+        assert counter.count(tmp_path / found.photo).tile < 512
+        assert len(counted.boxes) > 50
+        sure, mine = (one.scores >= 0.3 for one in (counted, found))
+        assert sure.sum() == pytest.approx(mine.sum(), abs=1)
+        assert np.sort(counted.scores[sure])[-30:] == pytest.approx(
+            np.sort(found.scores[mine])[-30:], abs=0.03
+        )
 
 
 def test_small_cells_are_found_by_a_detector_of_any_cell(icevision, tmp_path):

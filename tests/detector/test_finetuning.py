@@ -10,7 +10,7 @@ import pytest
 from cellcount.bars import Bar
 from cellcount.calibration.matching import Prediction
 from cellcount.counting.counter import Counter
-from cellcount.detector import finetuning, head_start
+from cellcount.detector import finetuning, head_start, predicting
 from cellcount.detector.finetuning import finetune, folds_of, learn_all, recipe_for
 from cellcount.detector.recipe import Recipe
 from cellcount.errors import CellCountError
@@ -59,7 +59,7 @@ def _sees(monkeypatch, scores=None):
             found.append(Prediction(name, boxes[: len(given)], np.array(given), labels))
         return found
 
-    monkeypatch.setattr(finetuning, "predict", predict)
+    monkeypatch.setattr(predicting, "predict", predict)
 
 
 @pytest.fixture
@@ -168,6 +168,64 @@ def test_slow_computer_takes_fewer_steps_and_says_so(short, photos, monkeypatch,
 def test_head_start_is_the_one_that_finds_the_cells(icevision, labelled_photos):
     assert recipe_for(ROOT / "data" / "labeled").head_start == head_start.CELLS
     assert recipe_for(labelled_photos).head_start == head_start.SHIPPED
+
+
+def test_few_photos_teach_a_detector_of_any_cell(icevision, photos, labelled_photos):
+    few = recipe_for(photos)
+    assert few.head_start == head_start.CELLS
+    assert (few.cell_side, few.tile, few.steps) == (50, None, 400)
+    assert recipe_for(photos, size=256).cell_side is None  # what is asked for by hand
+    assert recipe_for(ROOT / "data" / "labeled").cell_side is None  # seventeen photos
+    assert recipe_for(photos, steps=7).steps == 7
+    first = min(photos.glob("*.xml"))
+    label = voc.read(first)
+    voc.write(first, replace(label, boxes=label.boxes[:10]))  # the fewer cells, the fewer steps
+    assert Recipe.of_few([first.with_suffix(".png")]).steps == 200
+
+
+@pytest.fixture
+def two_of_one_class(photos):
+    """Two labelled photos, whose cells are of one class, as those of the head start are."""
+    one, two, *others = sorted(photos.glob("*.xml"))
+    for other in others:
+        other.unlink()
+    for xml in (one, two):
+        xml.write_text(xml.read_text().replace("rbc", "cell").replace("wbc", "cell"))
+    return photos
+
+
+def test_few_photos_are_calibrated_as_they_are_counted(
+    short, two_of_one_class, trainings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(finetuning, "_untrained", lambda *_: None)
+    recipe = recipe_for(two_of_one_class, steps=8)
+    out = finetune(two_of_one_class, tmp_path / "m.pth", recipe=recipe)
+    assert [len(names) for names in trainings] == [1, 1, 2]
+    counter = Counter(out)
+    photo = min(two_of_one_class.glob("*.png"))
+    count = counter.count(photo)
+    assert count.tile is not None  # it was looked at from nearer or farther
+    assert count.low <= count.n <= count.high and count.n > 5
+
+
+@pytest.mark.usefixtures("short")
+def test_what_training_does_not_find_better_is_only_calibrated(
+    two_of_one_class, trainings, tmp_path, monkeypatch, capsys
+):
+    import torch
+
+    worse = Prediction("a", np.array([[0.0, 0, 9, 9]]), np.array([0.9]), np.array([[50.0] * 4]))
+    monkeypatch.setattr(finetuning, "cross_fit", lambda shown, *_, **__: [worse] * len(shown))
+    recipe = recipe_for(two_of_one_class, steps=8)
+    out = finetune(two_of_one_class, tmp_path / "m.pth", recipe=recipe)
+    assert "only how to count" in capsys.readouterr().out and not trainings
+    made, start = (torch.load(file, weights_only=True) for file in (out, head_start.CELLS))
+    assert all(
+        torch.equal(made["state_dict"][name], one) for name, one in start["state_dict"].items()
+    )
+    labelled = [xml.read_text().count("<object>") for xml in sorted(two_of_one_class.glob("*.xml"))]
+    assert made["meta"]["calibration"]["labelled"] == labelled
+    assert Counter(out).count(min(two_of_one_class.glob("*.png"))).n > 5
 
 
 def test_head_start_is_the_best_one_unless_none_is_of_use():

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cellcount.detector.recipe import Recipe
-from cellcount.detector.training import transforms
+from cellcount.detector.varying import transforms
 
 SIZE = 384
 
