@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from benchmarks import cells, counting, imports, pictures, training, trust
+from benchmarks import capacity, cells, counting, imports, pictures, training, trust
 from benchmarks.__main__ import main
 from benchmarks.effort import Effort
 from benchmarks.interleave import NotMeasuredError, Run, Runs, Worker, interleave, python, ready
@@ -205,3 +205,14 @@ def test_pictures_of_the_docs_are_made_again_with_the_figures_beside_them(tmp_pa
             assert re.search(rf"\b{figure}\b", passage), (name, figure)
     with Image.open(tmp_path / "twice.jpg") as made, Image.open(kept["twice.jpg"]) as shown:
         assert made.size == shown.size
+
+
+def test_each_rung_of_the_ladder_is_a_larger_detector(icevision, tmp_path):
+    from cellcount.detector.training import vfnet
+
+    sizes = []
+    for rung, changes in enumerate(capacity._LADDER.values()):
+        model = vfnet(2, False, capacity._backbone(rung, changes, tmp_path))
+        sizes.append(sum(one.numel() for one in model.parameters()))
+    assert sizes == sorted({*sizes})
+    assert capacity._seconds_a_step(model) > 0
