@@ -14,7 +14,7 @@ import pytest
 from cellcount.calibration.accuracy import count_accuracy
 from cellcount.commands.demo import NOTEBOOKS, run_notebook
 from cellcount.counting.table import read_counts
-from cellcount.detector import training
+from cellcount.detector import training, varying
 from cellcount.labels import voc
 from tests.conftest import ROOT
 from tests.shared.reader import as_a_reader_has_it
@@ -74,11 +74,12 @@ def test_train_notebook_and_package_train_alike():
         "".join(cell.source.split())
         for cell in _code(nbformat.read(ROOT / "train.ipynb", as_version=4))
     )
-    package = "".join(Path(training.__file__).read_text(encoding="utf-8").split())
+    ours = (Path(module.__file__).read_text(encoding="utf-8") for module in (training, varying))
+    package = "".join("".join(text.split()) for text in ours)
     for line in (
         "tfms.A.RandomRotate90()",
         'rotate_limit=recipe.angle,rotate_method="ellipse",scale_limit=0.35,',
-        "value=[124,116,104],",
+        "[124,116,104]",
         "tfms.A.aug_tfms(size=size,presize=size,shift_scale_rotate=move,crop_fn=None)",
         "tfms.A.RandomGamma((50,170)),tfms.A.RandomCrop(recipe.crop,recipe.crop)",
         "freeze_epochs=1,lr_mult=10",

@@ -80,7 +80,7 @@ def models(tmp_path_factory):
     """Checkpoints by the names that the docs use: all are the small bundled one."""
     source, folder = ROOT / "models" / "smear.pth", tmp_path_factory.mktemp("models")
     Counter(source)  # is exported, if it has not been
-    for name in ("model_checkpoint", "mine", "smear", "cells", "rendered"):
+    for name in ("model_checkpoint", "mine", "few", "smear", "cells", "rendered"):
         shutil.copy(source, folder / f"{name}.pth")
         for kept in source.parent.glob(f"{source.name}.*{cache.SUFFIX}"):
             shutil.copy(kept, folder / kept.name.replace(source.name, f"{name}.pth"))
