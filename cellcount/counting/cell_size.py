@@ -1,14 +1,10 @@
 """The way of looking at a photo at which its cells have the size that a detector knows best."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from cellcount.counting.looking import Seen, Way
 from cellcount.detector.cell_size import side_at_cell_size
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def at_cell_size(seen: Seen, cell_side: float, threshold: float) -> Way:
@@ -23,7 +19,7 @@ def at_cell_size(seen: Seen, cell_side: float, threshold: float) -> Way:
     def way(side: int) -> Way:
         return seen.ways[0] if seen.at is None or side == seen.longest else seen.at(side)
 
-    def look(side: int) -> "tuple[NDArray[np.floating], NDArray[np.floating]]":
+    def look(side: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         found = way(side).find(threshold)
         return found.boxes, found.scores
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,8 +57,8 @@ class Trained(NamedTuple):
     @property
     def meta(self) -> dict[str, Any]:
         """What a checkpoint says about itself: how to count with it, and what made it."""
-        how = {"tile": self.recipe.tile, "cell_side": self.recipe.cell_side}
-        return checkpoint_meta(self.calibration, by_class=self.by_class, usual=self.usual, **how)
+        tile, cell_side = self.recipe.tile, self.recipe.cell_side
+        return checkpoint_meta(self.calibration, tile, self.by_class, self.usual, cell_side)
 
 
 def finetune(
@@ -278,13 +279,13 @@ def read_off(photos: Sequence[Path], starts: Sequence[Path] = STARTS, **by_hand:
         return recipe
     found, ways = {}, {}
     with TemporaryDirectory() as scratch:
-        shown, class_map = views(photos, recipe.tile, Path(scratch))
+        cut = cache(lambda tile: views(photos, tile, Path(scratch)))
         for start in starts:
             shipped = vfnet(2, pretrained=False)  # the background, and cells of whatever class
             warm_start(shipped, start)
             few = len(photos) <= _FEW and "size" not in by_hand and finds_any_cell(start)
             ways[start] = Recipe.of_few(photos, **by_hand) if few else recipe
-            found[start] = predict_photos(shipped, shown, class_map, ways[start])
+            found[start] = predict_photos(shipped, *cut(ways[start].tile), ways[start])
     best = best_of(found)
     return recipe if best is None else replace(ways[best], head_start=best)
 

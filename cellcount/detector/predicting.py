@@ -5,7 +5,10 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cellcount.calibration.matching import Prediction
 from cellcount.detector.cell_size import side_at_cell_size
@@ -13,10 +16,6 @@ from cellcount.detector.recipe import Recipe
 from cellcount.detector.training import predict
 from cellcount.detector.views import View, records_of, views
 from cellcount.photos.reading import photo_size
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 def predict_photos(
@@ -26,30 +25,32 @@ def predict_photos(
 
     Args:
         model: the detector.
-        shown: the photos.
+        shown: the photos; each as a whole, if the recipe brings cells to a size.
         class_map: of their records.
         recipe: that the detector was trained by.
     """
-    if recipe.cell_side is not None:
-        return [_at_cell_size(model, one.photo, class_map, recipe) for one in shown]
+    if (side := recipe.cell_side) is not None:
+        return [_at_cell_size(model, one, class_map, recipe, side) for one in shown]
     each = iter(predict(model, records_of(shown), recipe))
     return [one.merged([next(each) for _ in one.records]) for one in shown]
 
 
-def _at_cell_size(model: Any, photo: Path, class_map: Any, recipe: Recipe) -> Prediction:
+def _at_cell_size(
+    model: Any, whole: View, class_map: Any, recipe: Recipe, cell_side: int
+) -> Prediction:
     """The boxes at the size at which :mod:`cellcount.counting` will look at such a photo."""
-    longest = max(photo_size(photo))
+    longest = max(photo_size(whole.photo))
 
     @cache
     def found(side: int) -> Prediction:
+        if side >= longest:
+            farther = replace(recipe, size=round(recipe.size * longest / side))
+            return whole.merged(predict(model, whole.records, farther))
         with TemporaryDirectory() as scratch:
-            tile = side if side < longest else None
-            ((view,), _) = views([photo], tile, Path(scratch), class_map)
-            size = round(recipe.size * min(longest / side, 1))
-            return view.merged(predict(model, view.records, replace(recipe, size=size)))
+            ((tiled,), _) = views([whole.photo], side, Path(scratch), class_map)
+            return tiled.merged(predict(model, tiled.records, recipe))
 
-    def look(side: int) -> "tuple[NDArray[np.floating], NDArray[np.floating]]":
+    def look(side: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         return found(side).boxes, found(side).scores
 
-    assert recipe.cell_side is not None
-    return found(side_at_cell_size(look, longest, recipe.size, recipe.cell_side))
+    return found(side_at_cell_size(look, longest, recipe.size, cell_side))

@@ -68,7 +68,7 @@ def pretrain(
     if start is not None:
         warm_start(model, start)
     family = ice.models.mmdet.vfnet
-    recipe = Recipe.of_any_cell(steps=len(shown) * epochs, backbone=backbone)
+    recipe = Recipe.of_any_cell(backbone=backbone)
     varied, plain = transforms(recipe)
     dls = [
         family.train_dl(ice.Dataset(shown, varied), batch_size=2, shuffle=True),

@@ -70,7 +70,7 @@ def test_what_calibrates_is_found_as_it_is_counted(icevision, tmp_path):
     from cellcount.detector.views import views
 
     photos = sorted((ROOT / "data" / "labeled").glob("*.png"))[:2]
-    for photo in photos:  # cells of a third of their size, so that it looks from nearer
+    for photo in photos:  # cells of half their size, so that it looks from nearer
         picture = Image.open(photo).convert("RGB")
         small = picture.resize((picture.width // 2, picture.height // 2))
         wide = Image.new("RGB", (2 * picture.width, 2 * picture.height))
