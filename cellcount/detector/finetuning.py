@@ -27,6 +27,7 @@ from cellcount.detector.predicting import predict_photos
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe, rare_classes
 from cellcount.detector.training import seconds_a_step, trained, vfnet
+from cellcount.detector.untrained import ENOUGH, as_it_is
 from cellcount.detector.views import View, records_of, views
 from cellcount.errors import CellCountError
 from cellcount.files import replacing
@@ -135,6 +136,15 @@ def learn_all(
             kept.mkdir(parents=True, exist_ok=True)
             (kept / "steps").write_text(str(recipe.steps))
         less = replace(recipe, steps=round(recipe.steps * recipe.share))
+        untrained = as_it_is(shown, class_map, recipe)
+        if untrained is not None and untrained.suffices:
+            model, found, calibration = untrained
+            print(
+                f"{untrained.labelled} cells are too few to learn from: the detector of any cell "
+                f"stays as it is. Label {ENOUGH} or more."
+            )
+            usual = learn_usual(photos, found, calibration, recipe.tile)
+            return Trained(model, calibration, class_map, recipe, {}, usual)
         print(f"{recipe}\nIt takes about {minutes:g} min at most.")
         if recipe.steps < wanted:
             print(f"That is too short for all of {wanted} steps here: more minutes may teach more.")
@@ -149,9 +159,8 @@ def learn_all(
         steps = steps_of(judges, theirs, their_folds) + recipe.total(len(records_of(shown)))
         bar = stack.enter_context(Bar(total=steps, unit="step", desc="Training", leave=False))
         found = cross_fit(judges, class_map, theirs, their_folds, seed=seed, bar=bar, state=kept)
-        untrained = _untrained(shown, class_map, recipe)
-        if untrained is not None and f1(untrained[1]) > f1(found) + _LESS:
-            model, found = untrained
+        if untrained is not None and f1(untrained.found) > f1(found) + _LESS:
+            model, found = untrained.model, untrained.found
             print("Training finds no more of these cells: only how to count them is learned.")
         else:
             bar.set_description("Training on all")
@@ -165,17 +174,6 @@ def learn_all(
         print(f"Too few or too badly found to be calibrated alone: {', '.join(few)}. Label more.")
     usual = learn_usual(photos, [] if parts else found, calibration, recipe.tile)
     return Trained(model, calibration, class_map, recipe, by_class, usual)
-
-
-def _untrained(
-    shown: Sequence[View], class_map: Any, recipe: Recipe
-) -> tuple[Any, list[Prediction]] | None:
-    """A detector of any cell as it is, which tells no classes apart, and what it finds."""
-    if recipe.cell_side is None or recipe.head_start is None or len(class_map) > 2:
-        return None
-    model = vfnet(len(class_map), pretrained=False)
-    warm_start(model, recipe.head_start)
-    return model, predict_photos(model, shown, class_map, recipe)
 
 
 def _calibrated(found: Sequence[Prediction], parts: bool) -> Calibration | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cellcount.calibration.accuracy import curve
+from cellcount.calibration.intervals import Calibration
 from cellcount.calibration.matching import Prediction, match
 from cellcount.detector.bridging import apply_bridge
 from cellcount.errors import CellCountError
@@ -49,6 +50,16 @@ def finds_any_cell(checkpoint: str | Path) -> bool:
         CellCountError: the file is missing.
     """
     return "cell_side" in _stored(checkpoint)["meta"]
+
+
+def calibration_of(checkpoint: str | Path) -> Calibration | None:
+    """What a detector has learned about counting; None if nothing.
+
+    Raises:
+        CellCountError: the file is missing.
+    """
+    meta = _stored(checkpoint)["meta"]
+    return Calibration.from_meta(meta["calibration"]) if "calibration" in meta else None
 
 
 def _stored(checkpoint: str | Path) -> dict[str, Any]:

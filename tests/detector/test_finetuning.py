@@ -197,7 +197,7 @@ def two_of_one_class(photos):
 def test_few_photos_are_calibrated_as_they_are_counted(
     short, two_of_one_class, trainings, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(finetuning, "_untrained", lambda *_: None)
+    monkeypatch.setattr(finetuning, "as_it_is", lambda *_: None)
     recipe = recipe_for(two_of_one_class, steps=8)
     out = finetune(two_of_one_class, tmp_path / "m.pth", recipe=recipe)
     assert [len(names) for names in trainings] == [1, 1, 2]
@@ -226,6 +226,21 @@ def test_what_training_does_not_find_better_is_only_calibrated(
     labelled = [xml.read_text().count("<object>") for xml in sorted(two_of_one_class.glob("*.xml"))]
     assert made["meta"]["calibration"]["labelled"] == labelled
     assert Counter(out).count(min(two_of_one_class.glob("*.png"))).n > 5
+
+
+@pytest.mark.usefixtures("short")
+def test_few_cells_leave_the_detector_and_how_it_counts_as_they_are(
+    two_of_one_class, trainings, tmp_path, capsys
+):
+    for xml in two_of_one_class.glob("*.xml"):
+        label = voc.read(xml)
+        voc.write(xml, replace(label, boxes=label.boxes[:4]))
+    out = finetune(two_of_one_class, tmp_path / "m.pth", recipe=recipe_for(two_of_one_class))
+    assert "8 cells are too few to learn from" in capsys.readouterr().out and not trainings
+    for photo in two_of_one_class.glob("*.png"):
+        as_before = Counter(head_start.CELLS).count(photo)
+        count = Counter(out).count(photo)
+        assert (count.n, count.low, count.high) == (as_before.n, as_before.low, as_before.high)
 
 
 def test_head_start_is_the_best_one_unless_none_is_of_use():

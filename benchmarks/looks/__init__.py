@@ -1,0 +1,1 @@
+"""Looks of cells from public repositories, for a detector of any cell to learn from."""
