@@ -76,3 +76,8 @@ def box_of(part: tuple[slice, slice]) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of a part of an image."""
     rows, columns = part
     return columns.start, rows.start, columns.stop, rows.stop
+
+
+def sides_of(boxes: Boxes) -> NDArray[np.float64]:
+    """(n,), the side in pixels of the square that is as large as each box."""
+    return np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))

@@ -11,7 +11,8 @@ from scipy import ndimage
 from skimage.color import rgb2hed
 from skimage.filters import threshold_otsu
 
-from benchmarks.looks.boxes import Boxes, Labelled, Pixels, bounds, box_of, parted, stretched
+from benchmarks.looks.boxes import Boxes, Labelled, bounds, box_of, parted, sides_of, stretched
+from cellcount.photos.reading import read_photo
 
 _SMEARS = 290  # that are looked through for ones on which nearly all cells have a point
 _MOST = 36  # of them
@@ -33,12 +34,12 @@ def smears(clone: Path) -> Iterator[Labelled]:
     chosen: list[Labelled] = []
     for file in labels[:: max(1, len(labels) // _SMEARS)][:_SMEARS]:
         points = _points(file)[:, :2]
-        photo = _read(clone / "Dataset" / f"{file.stem}.jpg")
+        photo = read_photo(clone / "Dataset" / f"{file.stem}.jpg")
         green = cv2.GaussianBlur(photo[..., 1], (5, 5), 0)
         cells = ndimage.binary_fill_holes(green < threshold_otsu(green))
         cells = ndimage.binary_opening(cells, iterations=2)
         boxes = bounds(parted(points, cells, 45))
-        sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+        sides = sides_of(boxes)
         usual = np.median(sides) if len(sides) else 0.0
         boxes = boxes[(sides > 0.6 * usual) & (sides < 1.6 * usual)]
         if len(boxes) and len(boxes) >= 0.85 * len(points) and _all_boxed(cells, boxes, usual):
@@ -53,10 +54,11 @@ def tissue(clone: Path) -> Iterator[Labelled]:
     for number in range(0, len(photos), max(1, len(photos) // 40)):
         file = photos[number]
         points = _points(clone / "labels" / f"{file.stem}_gt_class_coords.txt")[:, 1::-1]
-        photo = _read(file)
+        photo = read_photo(file)
         stain = ndimage.gaussian_filter(rgb2hed(photo)[..., 0], 1.5)
         nuclei = ndimage.binary_opening(stain > threshold_otsu(stain))
-        parts = ndimage.find_objects(parted(points, ndimage.binary_fill_holes(nuclei), 14))
+        numbers = parted(points, ndimage.binary_fill_holes(nuclei), 14)
+        parts = ndimage.find_objects(numbers, max_label=len(points))
         tall = [part[0].stop - part[0].start for part in parts if part is not None]
         usual = max(np.median(tall) if tall else 16, 12) / 2
         boxes = np.array(
@@ -64,7 +66,7 @@ def tissue(clone: Path) -> Iterator[Labelled]:
                 box_of(part)
                 if part is not None and min(one.stop - one.start for one in part) >= 8
                 else np.clip([x - usual, y - usual, x + usual, y + usual], 0, len(photo))
-                for (x, y), part in zip(points, [*parts, *[None] * len(points)], strict=False)
+                for (x, y), part in zip(points, parts, strict=True)
             ]
         )
         quarter = Labelled("brca", f"brca-{number}", photo, boxes).piece(0, 0, 246)
@@ -84,14 +86,14 @@ def bacteria(clone: Path) -> Iterator[Labelled]:
             name = f"coli-{kind}-{file.parents[1].name}-{file.stem}"
             whole, left = Labelled(f"coli_{kind}", name, photo, boxes), np.ones(len(boxes), bool)
             for number in range(3):
-                if left.any():
-                    first = boxes[left.argmax()]
-                    middle = (first[:2] + first[2:]) / 2 - _PIECE / 2
-                    most = np.array(photo.shape[1::-1]) - _PIECE
-                    x, y = np.trunc(middle).clip(0, most).astype(int)
-                    piece = whole.piece(x, y, _PIECE).enlarged(2)
-                    yield piece._replace(name=f"{name}-{number}")
-                    left &= ~whole.inside(x, y, _PIECE)
+                if not left.any():
+                    break
+                first = boxes[left.argmax()]
+                middle = (first[:2] + first[2:]) / 2 - _PIECE / 2
+                most = np.array(photo.shape[1::-1]) - _PIECE
+                x, y = np.trunc(middle).clip(0, most).astype(int)
+                yield whole.piece(x, y, _PIECE).enlarged(2)._replace(name=f"{name}-{number}")
+                left &= ~whole.inside(x, y, _PIECE)
 
 
 def culture(clone: Path) -> Iterator[Labelled]:
@@ -103,7 +105,7 @@ def culture(clone: Path) -> Iterator[Labelled]:
         x, y = 510 * (number % 2), 0 if number % 4 < 2 else len(cells) - _CULTURE
         corner = np.s_[y : y + _CULTURE, x : x + _CULTURE]
         boxes = bounds(cells[corner])
-        boxes = boxes[np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) > 12]
+        boxes = boxes[sides_of(boxes) > 12]
         if len(boxes) >= 4:
             photo = stretched(raw, 0.5, 99.7)[corner]
             yield Labelled("usiigaci", f"usii-{folder.name}", photo, boxes)
@@ -113,7 +115,7 @@ def blood(clone: Path) -> Iterator[Labelled]:
     """TXL-PBC: photos of its peripheral blood with a box on each white cell; no platelets."""
     chosen = 0
     for file in sorted(clone.glob("TXL_PBC/images/*/*.jpg"))[::3]:
-        photo = _read(file)
+        photo = read_photo(file)
         height, width = photo.shape[:2]
         labels = Path(str(file.with_suffix(".txt")).replace("/images/", "/labels/"))
         rows = np.loadtxt(labels, ndmin=2).reshape(-1, 5)
@@ -187,7 +189,3 @@ def _covered(shape: tuple[int, ...], boxes: Boxes) -> NDArray[np.bool_]:
 def _points(file: Path) -> NDArray[np.int64]:
     """(n, 3), a point of each cell and its kind."""
     return np.array(file.read_text().split(), int).reshape(-1, 3)
-
-
-def _read(file: Path) -> Pixels:
-    return np.array(Image.open(file).convert("RGB"))

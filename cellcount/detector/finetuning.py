@@ -130,12 +130,6 @@ def learn_all(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory()))
         shown, class_map = views(photos, recipe.tile, scratch)
-        each, wanted = minutes / (1 + recipe.share * len(folds)), recipe.steps
-        recipe = _as_begun(kept, recipe) or within(recipe, shown, class_map, each)
-        if kept is not None:
-            kept.mkdir(parents=True, exist_ok=True)
-            (kept / "steps").write_text(str(recipe.steps))
-        less = replace(recipe, steps=round(recipe.steps * recipe.share))
         untrained = as_it_is(shown, class_map, recipe)
         if untrained is not None and untrained.suffices:
             model, found, calibration = untrained
@@ -145,6 +139,12 @@ def learn_all(
             )
             usual = learn_usual(photos, found, calibration, recipe.tile)
             return Trained(model, calibration, class_map, recipe, {}, usual)
+        each, wanted = minutes / (1 + recipe.share * len(folds)), recipe.steps
+        recipe = _as_begun(kept, recipe) or within(recipe, shown, class_map, each)
+        if kept is not None:
+            kept.mkdir(parents=True, exist_ok=True)
+            (kept / "steps").write_text(str(recipe.steps))
+        less = replace(recipe, steps=round(recipe.steps * recipe.share))
         print(f"{recipe}\nIt takes about {minutes:g} min at most.")
         if recipe.steps < wanted:
             print(f"That is too short for all of {wanted} steps here: more minutes may teach more.")
