@@ -19,7 +19,9 @@ _OF_USE = 0.4  # F1 at IoU 0.5, classes ignored, from which one is taken
 def warm_start(model: Any, checkpoint: str | Path = CELLS) -> None:
     """Give ``model`` the weights of a detector that has seen many cells, all that fit.
 
-    Weights that depend on the number of classes are left as they are where the numbers differ.
+    Each of several classes begins as the one class of that detector, any cell: what none of them is
+    need not be learned anew, and a class of few labels is found from the beginning. Of a detector
+    with another number of several classes, those weights are left as they are.
 
     Args:
         model: a VFNet on ``efficientnet_lite0_fpn``.
@@ -31,9 +33,9 @@ def warm_start(model: Any, checkpoint: str | Path = CELLS) -> None:
     stored = _stored(checkpoint)["state_dict"]
     own = model.state_dict()
     fitting = {
-        name: value
+        name: value.expand_as(own[name])
         for name, value in stored.items()
-        if name in own and value.shape == own[name].shape
+        if name in own and value.shape in (own[name].shape, (1, *own[name].shape[1:]))
     }
     if len(fitting) < len(own) - 2:  # the last layer's weight and bias may differ
         raise CellCountError(
