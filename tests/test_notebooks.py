@@ -94,14 +94,19 @@ def test_both_notebooks_run_and_count(tmp_path):
 
     Trainings are at most half as long as a reader's: counts are 6 % off then, not 5.
     """
-    notebook = (as_a_reader_has_it(tmp_path) / "train.ipynb").read_text(encoding="utf-8")
-    for whole, half in (
-        ("else recipe.epochs(len(train_records))", "else recipe.epochs(len(train_records)) // 2"),
-        ("minutes=1 if cc.quick() else 8", "minutes=1 if cc.quick() else 2"),
+    home = as_a_reader_has_it(tmp_path)
+    for name, whole, part in (
+        (
+            "train",
+            "else recipe.epochs(len(train_records))",
+            "else recipe.epochs(len(train_records)) // 2",
+        ),
+        ("train", "minutes=1 if cc.quick() else 8", "minutes=1 if cc.quick() else 2"),
+        ("inference", "minutes=0.3 if cc.quick() else 4", "minutes=0.3 if cc.quick() else 1"),
     ):
+        notebook = (home / f"{name}.ipynb").read_text(encoding="utf-8")
         assert whole in notebook
-        notebook = notebook.replace(whole, half)
-    (tmp_path / "train.ipynb").write_text(notebook, encoding="utf-8")
+        (home / f"{name}.ipynb").write_text(notebook.replace(whole, part), encoding="utf-8")
     script = (
         "from pathlib import Path; from cellcount.commands.demo import NOTEBOOKS, run_notebook\n"
         "for name in NOTEBOOKS: run_notebook(Path(name), Path('out') / name)"

@@ -31,7 +31,7 @@ _EVEN = 0.75  # of the spread of cell sizes that shrinking to one size gives: ti
 _FRAME = 384  # pixels a side in which a detector of any cell is shown photos
 _SHOWN = 320  # pixels a side of the pieces that it learns from
 _STEPS_A_CELL = 20  # of a training on few photos from such a detector
-_LEAST_STEPS, _FEW_STEPS = 150, 400  # its classes are learned anew, which takes so many at least
+_LEAST_STEPS, _FEW_STEPS = 150, 400  # classes are told apart no sooner
 _EPOCH = 50  # steps at least between two looks at the losses
 
 
