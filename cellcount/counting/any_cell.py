@@ -1,17 +1,28 @@
-"""How a detector of any cell is made: trained on many looks, and taught to count by others."""
+"""How a detector of any cell is made: trained on many looks, and taught to count others.
+
+Of a look that it has not seen, cells get lower scores than those of the looks that it was trained
+on: a calibration learned from new photos of the latter counts too few of the former. What it will
+be shown is the former, most often. So it learns to count from looks left out: a few more detectors
+are trained, each without some of the looks, and count those. Photos whose cells they do not find
+teach nothing: no factor turns what else is found there into a count, and boxes show it.
+"""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.matching import match
+from cellcount.calibration.matching import Prediction, match
 from cellcount.calibration.usual import learn_usual
 from cellcount.counting.counter import Counter
 from cellcount.counting.recalibration import found_on, tell
-from cellcount.detector.pretraining import pretrain
+from cellcount.detector.head_start import OF_USE, f1
+from cellcount.detector.pretraining import pretrain, set_aside
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe
+
+_PARTS = 3  # of the looks, each of which one more detector is trained without
 
 
 def make(
@@ -23,13 +34,15 @@ def make(
     start: str | Path | None = None,
     backbone: str = Recipe.backbone,
 ) -> None:
-    """Train on photos of many looks by :func:`pretrain`, and learn to count on those set aside.
+    """Train on photos of many looks by :func:`pretrain`, and learn to count on looks left out.
+
+    Of a single look, photos set aside take their place.
 
     Args:
         out: checkpoint to write.
         folders: each with labelled photos of one look.
         epochs: how often photos are shown.
-        seed: of all chance in the training.
+        seed: of all chance in the trainings.
         start: a checkpoint to train further; else the backbone starts from ImageNet.
         backbone: its name among VFNet's backbones in IceVision.
 
@@ -37,12 +50,22 @@ def make(
         CellCountError: labels cannot be used: it lists them; or the photos are too few.
     """
     out = Path(out)
+    train = partial(pretrain, epochs=epochs, seed=seed, start=start, backbone=backbone)
+    photos: list[Path] = []
+    found: list[Prediction] = []
     with TemporaryDirectory() as scratch:
-        raw = Path(scratch, out.name)
-        aside = pretrain(raw, folders, epochs=epochs, seed=seed, start=start, backbone=backbone)
-        counter = Counter(raw, threshold=0.5)
-        found = found_on(aside, counter.find, counter.classes)
-        calibration = Calibration.learn([match(one) for one in found])
-        usual = learn_usual(aside, found, calibration, None)
+        everything, judge = Path(scratch, "all.pth"), Path(scratch, "judge.pth")
+        train(everything, folders)
+        for part in range(min(_PARTS, len(folders))):
+            left_out = folders[part::_PARTS]
+            if others := [folder for folder in folders if folder not in left_out]:
+                train(judge, others)
+            counter = Counter(judge if others else everything, threshold=0.5)
+            some = [photo for folder in left_out for photo in set_aside(folder)]
+            found += found_on(some, counter.find, counter.classes)
+            photos += some
+        seen = [one for one in found if not len(one.labels) or f1([one]) >= OF_USE]
+        calibration = Calibration.learn([match(one.classless) for one in seen or found])
+        usual = learn_usual(photos, found, calibration, None)
         out.parent.mkdir(parents=True, exist_ok=True)
-        tell(raw, out, checkpoint_meta(calibration, usual=usual))
+        tell(everything, out, checkpoint_meta(calibration, usual=usual))

@@ -13,7 +13,7 @@ from cellcount.errors import CellCountError
 _MODELS = Path(__file__).resolve().parents[2] / "models"
 CELLS, SHIPPED = _MODELS / "cells.pth", _MODELS / "rendered.pth"  # real cells; rendered needles
 STARTS = (CELLS, SHIPPED)
-_OF_USE = 0.4  # F1 at IoU 0.5, classes ignored, from which one is taken
+OF_USE = 0.4  # F1 at IoU 0.5, classes ignored, from which one is taken
 
 
 def warm_start(model: Any, checkpoint: str | Path = CELLS) -> None:
@@ -87,7 +87,7 @@ def best_of(found: Mapping[Path, Sequence[Prediction]]) -> Path | None:
     """
     right = {checkpoint: f1(each) for checkpoint, each in found.items()}
     best = max(right, key=lambda checkpoint: right[checkpoint])
-    return best if right[best] >= _OF_USE else None
+    return best if right[best] >= OF_USE else None
 
 
 def f1(found: Sequence[Prediction]) -> float:

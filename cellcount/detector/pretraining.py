@@ -18,7 +18,7 @@ from cellcount.detector.views import records
 from cellcount.errors import CellCountError
 from cellcount.labels.confirmed import labelled_photos
 
-_TENTH = 10  # of the photos of each folder, one in so many is left for the calibration
+_TENTH = 10  # of the photos of each folder, one in so many is not learned from
 _EVEN = 0.6  # 1 would show all folders equally often, 0 all photos
 
 
@@ -30,10 +30,8 @@ def pretrain(
     seed: int,
     start: str | Path | None = None,
     backbone: str = Recipe.backbone,
-) -> list[Path]:
-    """Train on the photos of all folders, their classes made one, and save ``out``.
-
-    Returns photos of every folder that were set aside, for what it takes to count.
+) -> None:
+    """Train on the photos of all folders but :func:`set_aside`, classes made one; save ``out``.
 
     Args:
         out: checkpoint to write.
@@ -50,8 +48,7 @@ def pretrain(
     import icevision.all as ice
 
     class_map = ice.ClassMap(["cell"])
-    photos = [labelled_photos(folder) for folder in folders]
-    looks = [_as_cells(some, class_map) for some in photos]
+    looks = [_as_cells(labelled_photos(folder), class_map) for folder in folders]
     held_out = [one for look in looks for one in look[::_TENTH]]
     looks = [[one for i, one in enumerate(look) if i % _TENTH] for look in looks]
     most = max(len(look) for look in looks)
@@ -78,7 +75,11 @@ def pretrain(
     learn.unfreeze()
     learn.fit_one_cycle(epochs, slice(2e-4, 2e-3), pct_start=0.1)
     save(Trained(model, None, class_map, recipe, {}, None), out)
-    return [one for some in photos for one in some[::_TENTH]]
+
+
+def set_aside(folder: str | Path) -> list[Path]:
+    """The labelled photos of a folder that :func:`pretrain` does not learn from."""
+    return labelled_photos(folder)[::_TENTH]
 
 
 def _as_cells(photos: Sequence[Path], class_map: Any) -> list[Any]:

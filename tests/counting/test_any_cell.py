@@ -1,0 +1,49 @@
+"""A detector of any cell learns to count from looks that it, or one like it, has not seen."""
+
+import shutil
+from pathlib import Path
+
+from cellcount.counting import any_cell
+from cellcount.counting.counter import Counter
+from cellcount.detector.head_start import CELLS
+from cellcount.render import render_folder
+
+
+def test_each_look_is_counted_by_a_detector_that_has_not_seen_it(
+    icevision, tmp_path, monkeypatch
+):
+    looks = [tmp_path / name for name in "abcd"]
+    for seed, look in enumerate(looks):
+        render_folder(look, photos=2, seed=seed, size=256, cells=(4, 8))
+    learned: list[list[str]] = []
+    counted: list[tuple[set[str], list[str]]] = []
+
+    def pretrain(out, folders, **_):
+        learned.append([folder.name for folder in folders])
+        shutil.copy(CELLS, out)
+
+    def found_on(photos, find, classes, found_on=any_cell.found_on):
+        counted.append(({photo.parent.name for photo in photos}, learned[-1]))
+        return found_on(photos, find, classes)
+
+    monkeypatch.setattr(any_cell, "pretrain", pretrain)
+    monkeypatch.setattr(any_cell, "found_on", found_on)
+    out = Path(tmp_path, "models", "new.pth")
+    any_cell.make(out, looks, epochs=1, seed=0)
+
+    assert learned[0] == ["a", "b", "c", "d"]  # what is kept has learned from all
+    assert all(unseen.isdisjoint(seen) for unseen, seen in counted)
+    assert all(len(seen) >= 2 for _, seen in counted)
+    assert sorted(name for unseen, _ in counted for name in unseen) == ["a", "b", "c", "d"]
+    calibration = Counter(out).calibration
+    assert calibration is not None
+    assert len(calibration.labelled) == len(looks)  # one photo of each
+
+
+def test_of_a_single_look_photos_set_aside_are_counted(icevision, tmp_path, monkeypatch):
+    render_folder(tmp_path / "a", photos=12, seed=0, size=256, cells=(4, 8))
+    monkeypatch.setattr(any_cell, "pretrain", lambda out, folders, **_: shutil.copy(CELLS, out))
+    any_cell.make(tmp_path / "new.pth", [tmp_path / "a"], epochs=1, seed=0)
+    calibration = Counter(tmp_path / "new.pth").calibration
+    assert calibration is not None
+    assert len(calibration.labelled) == 2  # of twelve
