@@ -9,9 +9,7 @@ from cellcount.detector.head_start import CELLS
 from cellcount.render import render_folder
 
 
-def test_each_look_is_counted_by_a_detector_that_has_not_seen_it(
-    icevision, tmp_path, monkeypatch
-):
+def test_each_look_is_counted_by_a_detector_that_has_not_seen_it(icevision, tmp_path, monkeypatch):
     looks = [tmp_path / name for name in "abcd"]
     for seed, look in enumerate(looks):
         render_folder(look, photos=2, seed=seed, size=256, cells=(4, 8))
