@@ -19,7 +19,11 @@ empty photo be certain), t how much photos differ beyond that, r the correction.
 r ~ Normal(1, 0.25²) and t ~ half-Cauchy(0.1) pull towards "count as the probabilities say" and
 "photos differ by a tenth". That is the random-effects model of meta-analysis with its predictive
 distribution (Higgins, Thompson & Spiegelhalter 2009; the prior on t as in Gelman 2006): with three
-photos the priors still matter and the interval is wide, with twelve the photos speak.
+photos the priors still matter and the interval is wide, with twelve the photos speak. A count is
+never negative, and photos differ by factors: so for each t what is predicted, and half a cell lest
+the logarithm of nothing be needed, is taken for log-normal, with the mean and variance that the
+model gives it. Where t is small that is the normal distribution; where photos differ twofold, it is
+from half to twice and not from nothing to thrice.
 
 **Cross-fitting.** Each photo's e and v come from a Platt scaling that has not seen that photo, so
 neither r nor t mistakes fitting for knowing. The error in ``held_out`` goes one step further: the
@@ -28,9 +32,9 @@ whole calibration is learned again without the photo.
 **Why not without a model.** Distribution-free intervals from k photos (split conformal, Vovk et
 al. 2005) can promise to cover k / (k + 1) of new photos and no more: 95 % needs 19 photos.
 The interval therefore trusts that new photos come as the validation photos did, that errors are
-roughly normal, and that photos err independently. It does not cover photos unlike those, another
-microscope or person, labels that are wrong, or cells nobody can see. A photo whose whole scale of
-scores is shifted is covered as far as the validation photos show such shifts.
+roughly log-normal, and that photos err independently. It does not cover photos unlike those,
+another microscope or person, labels that are wrong, or cells nobody can see. A photo whose whole
+scale of scores is shifted is covered as far as the validation photos show such shifts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,6 +54,7 @@ LIKELY = 0.2  # Hundreds of boxes less likely than this add up to cells where th
 _FOLDS = 10
 _UNEXPLAINED = 50.0  # percent off on its own photos, from which a calibration is worth nothing
 _CORRECTION_SD = 0.25
+_HALF = 0.5  # cells, added where the logarithm of a count is taken
 _PHOTO_SD = 0.1 * np.tan(np.pi / 2 * (np.arange(60) + 0.5) / 60)  # (60,), equal parts of the prior
 
 
@@ -151,12 +156,14 @@ class Calibration:
             raise CellCountError(f"An interval of level {level} cannot be: 0.95 is 95 %.")
         expected, variance = _expectation(self.probability(scores))
         weight, mean, spread = self._posterior()
-        centre = mean * expected
-        sd = np.sqrt(variance + (spread + _PHOTO_SD**2) * expected**2)
+        centre = mean * expected + _HALF
+        spread = variance + (spread + _PHOTO_SD**2) * expected**2
+        of_log = np.log1p(spread / centre**2)  # variance of the logarithm of the count
+        middle, sd = np.log(centre) - of_log / 2, np.sqrt(of_log)
 
         def quantile(share: float) -> float:
-            ends = (centre - 9 * sd).min(), (centre + 9 * sd).max()
-            return brentq(lambda x: weight @ ndtr((x - centre) / sd) - share, *ends)
+            ends = (middle - 9 * sd).min(), (middle + 9 * sd).max()
+            return np.exp(brentq(lambda x: weight @ ndtr((x - middle) / sd) - share, *ends)) - _HALF
 
         n = round(self.mean(scores))
         low, high = quantile((1 - level) / 2), quantile((1 + level) / 2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from scipy.special import expit, logit
-from scipy.stats import halfcauchy, norm
+from scipy.stats import halfcauchy, lognorm, norm
 from sklearn.linear_model import LogisticRegression
 
 from cellcount.calibration.intervals import Calibration, Estimate
@@ -192,8 +192,15 @@ def test_count_is_the_prediction_of_the_model(half_missed):
     p = p[p >= 0.2]
     e, v = p.sum(), np.sum(p * (1 - p)) + 0.5
 
+    mean = np.sum(weight * r, axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
+    spread = np.sum(weight * (r - mean) ** 2, axis=1, keepdims=True)
+    spread = v + (spread / weight.sum(axis=1, keepdims=True) + t**2) * e**2
+    of_log = np.log(1 + spread / (mean * e + 0.5) ** 2)
+    median = (mean * e + 0.5) / np.exp(of_log / 2)
+
     def share_below(cells):
-        return np.sum(weight * norm.cdf(cells, r * e, np.sqrt(v + (t * e) ** 2)))
+        below = lognorm.cdf(cells + 0.5, np.sqrt(of_log), scale=median)
+        return np.sum(weight.sum(axis=1, keepdims=True) * below)
 
     for level in (0.5, 0.95):
         n, low, high = learned.count(new[0].scores, level)
@@ -246,10 +253,20 @@ def test_photos_without_cells_or_boxes_are_learned_from_and_counted():
     stains = Match(np.array([0.3, 0.2]), np.array([-1, -1]), 0)
     learned = Calibration.learn([*photos, empty, stains])
     assert learned.held_out[3][:2] == (0, 0)
-    # Half a cell of variance is left: a standard deviation of 0.71.
-    assert learned.count([]) == (0, 0, 1)
-    assert learned.count([], 0.99) == (0, 0, 2)
+    # Half a cell of variance is left: a standard deviation of 0.71, to one side.
+    assert learned.count([]) == (0, 0, 2)
+    assert learned.count([], 0.99)[:2] == (0, 0)
     assert learned.accuracy.without_cells == 2
+
+
+def test_where_photos_differ_by_factors_the_interval_does():
+    """Of photos on which a third to three times as many cells are labelled as are likely."""
+    box = np.arange(20)
+    sizes = (20, 7, 60, 30, 15, 40, 10, 55, 20, 25)
+    photos = [Match(np.full(20, 0.9), np.where(box < n, box, -1), n) for n in sizes]
+    n, low, high = Calibration.learn(photos).count(np.full(20, 0.9))
+    assert 0 < low < 0.5 * n
+    assert 1.8 * n < high < 4 * n
 
 
 def test_one_photo_is_enough_to_count_and_to_say_that_it_is_little():
