@@ -3,7 +3,7 @@
 Boxes are (xmin, ymin, xmax, ymax) in pixels; found boxes and labels of a photo share one frame.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,17 @@ class Match:
     scores: NDArray[np.floating]
     label_of: NDArray[np.intp]
     labelled: int
+
+    @classmethod
+    def of_all(cls, photos: Sequence["Match"]) -> "Match":
+        """Several photos as if they were one."""
+        before = np.cumsum([0, *(one.labelled for one in photos)])
+        label_of = [
+            np.where(one.matched, one.label_of + labels, -1)
+            for one, labels in zip(photos, before[:-1], strict=True)
+        ]
+        scores = np.concatenate([one.scores for one in photos])
+        return cls(scores, np.concatenate(label_of), int(before[-1]))
 
     @property
     def matched(self) -> NDArray[np.bool_]:

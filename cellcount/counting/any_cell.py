@@ -1,10 +1,11 @@
 """How a detector of any cell is made: trained on many looks, and taught to count others.
 
-Of a look that it has not seen, cells get lower scores than those of the looks that it was trained
-on: a calibration learned from new photos of the latter counts too few of the former. What it will
-be shown is the former, most often. So it learns to count from looks left out: a few more detectors
-are trained, each without some of the looks, and count those. Photos whose cells they do not find
-teach nothing: no factor turns what else is found there into a count, and boxes show it.
+Of a look that it has not seen, cells get other scores than those of the looks that it was trained
+on, most often lower ones. What it will be shown is the former, most often. So it learns to count
+from looks left out: a few more detectors are trained, each without some of the looks, and count
+those. All photos of a look go astray in one direction, so together they count as one photo; how
+much looks differ is how wide the interval is. A photo whose cells they do not find teaches nothing:
+no factor turns what else is found there into a count, and boxes show it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cellcount.calibration.intervals import Calibration
-from cellcount.calibration.matching import Prediction, match
+from cellcount.calibration.matching import Match, Prediction, match
 from cellcount.calibration.usual import learn_usual
 from cellcount.counting.counter import Counter
 from cellcount.counting.recalibration import found_on, tell
@@ -21,6 +22,7 @@ from cellcount.detector.head_start import OF_USE, f1
 from cellcount.detector.pretraining import pretrain, set_aside
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe
+from cellcount.labels.confirmed import labelled_photos
 
 _PARTS = 3  # of the looks, each of which one more detector is trained without
 
@@ -52,7 +54,7 @@ def make(
     out = Path(out)
     train = partial(pretrain, epochs=epochs, seed=seed, start=start, backbone=backbone)
     photos: list[Path] = []
-    found: list[Prediction] = []
+    looks: list[list[Prediction]] = []
     with TemporaryDirectory() as scratch:
         everything, judge = Path(scratch, "all.pth"), Path(scratch, "judge.pth")
         train(everything, folders)
@@ -61,11 +63,19 @@ def make(
             if others := [folder for folder in folders if folder not in left_out]:
                 train(judge, others)
             counter = Counter(judge if others else everything, threshold=0.5)
-            some = [photo for folder in left_out for photo in set_aside(folder)]
-            found += found_on(some, counter.find, counter.classes)
-            photos += some
-        seen = [one for one in found if not len(one.labels) or f1([one]) >= OF_USE]
-        calibration = Calibration.learn([match(one.classless) for one in seen or found])
-        usual = learn_usual(photos, found, calibration, None)
+            for folder in left_out:
+                some = labelled_photos(folder) if others else set_aside(folder)
+                looks.append(found_on(some, counter.find, counter.classes))
+                photos += some
+        calibration = Calibration.learn(_lessons(looks))
+        usual = learn_usual(photos, [one for look in looks for one in look], calibration, None)
         out.parent.mkdir(parents=True, exist_ok=True)
         tell(everything, out, checkpoint_meta(calibration, usual=usual))
+
+
+def _lessons(looks: Sequence[Sequence[Prediction]]) -> list[Match]:
+    """What photos of looks that a detector has not seen teach about counting: a look as one."""
+    seen = [[one for one in look if not len(one.labels) or f1([one]) >= OF_USE] for look in looks]
+    seen = seen if any(seen) else looks  # which says itself that it explains nothing
+    lessons = [[match(one.classless) for one in look] for look in seen if look]
+    return lessons[0] if len(looks) == 1 else [Match.of_all(look) for look in lessons]

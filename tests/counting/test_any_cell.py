@@ -3,6 +3,9 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+
+from cellcount.calibration.matching import Prediction
 from cellcount.counting import any_cell
 from cellcount.counting.counter import Counter
 from cellcount.detector.head_start import CELLS
@@ -35,7 +38,7 @@ def test_each_look_is_counted_by_a_detector_that_has_not_seen_it(icevision, tmp_
     assert sorted(name for unseen, _ in counted for name in unseen) == ["a", "b", "c", "d"]
     calibration = Counter(out).calibration
     assert calibration is not None
-    assert len(calibration.labelled) == len(looks)  # one photo of each
+    assert len(calibration.labelled) == len(looks)  # each is as one photo
 
 
 def test_of_a_single_look_photos_set_aside_are_counted(icevision, tmp_path, monkeypatch):
@@ -45,3 +48,21 @@ def test_of_a_single_look_photos_set_aside_are_counted(icevision, tmp_path, monk
     calibration = Counter(tmp_path / "new.pth").calibration
     assert calibration is not None
     assert len(calibration.labelled) == 2  # of twelve
+
+
+def test_each_look_teaches_once_and_photos_not_found_nothing():
+    def photo(found: int, labelled: int) -> Prediction:
+        boxes = np.arange(12.0)[:, None] * 20 + [0, 0, 10, 10]
+        scores = np.where(np.arange(12) < found, 0.9, 0.1)
+        elsewhere = boxes + 1000
+        boxes = np.where(np.arange(12)[:, None] < found, boxes, elsewhere)
+        return Prediction("a.png", boxes, scores, boxes[:found][:labelled])
+
+    lost = Prediction("b.png", np.array([[0, 0, 9, 9.0]]), np.array([0.9]), np.eye(4)[:1] * 99)
+    looks = [[photo(4, 4), photo(6, 5), lost], [photo(9, 9)], [lost]]
+    lessons = any_cell._lessons(looks)
+    assert [one.labelled for one in lessons] == [9, 9]
+    assert [one.matched.sum() for one in lessons] == [9, 9]
+    assert len(lessons[0].misses) == 0  # the labels of two photos stay apart
+    assert len(any_cell._lessons([[photo(4, 4), lost, photo(9, 9)]])) == 2  # a single look
+    assert [one.labelled for one in any_cell._lessons([[lost], [lost]])] == [1, 1]
