@@ -76,6 +76,6 @@ def make(
 def _lessons(looks: Sequence[Sequence[Prediction]]) -> list[Match]:
     """What photos of looks that a detector has not seen teach about counting: a look as one."""
     seen = [[one for one in look if not len(one.labels) or f1([one]) >= OF_USE] for look in looks]
-    seen = seen if any(seen) else looks  # which says itself that it explains nothing
-    lessons = [[match(one.classless) for one in look] for look in seen if look]
+    taught = seen if any(seen) else looks  # of which the calibration says that it explains nothing
+    lessons = [[match(one.classless) for one in look] for look in taught if look]
     return lessons[0] if len(looks) == 1 else [Match.of_all(look) for look in lessons]
