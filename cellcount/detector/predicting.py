@@ -17,6 +17,8 @@ from cellcount.detector.training import predict
 from cellcount.detector.views import View, records_of, views
 from cellcount.photos.reading import photo_size
 
+_STRIDE = 32  # pixels of the coarsest: of other sizes than its multiples boxes come out shifted
+
 
 def predict_photos(
     model: Any, shown: Sequence[View], class_map: Any, recipe: Recipe
@@ -44,7 +46,8 @@ def _at_cell_size(
     @cache
     def found(side: int) -> Prediction:
         if side >= longest:
-            farther = replace(recipe, size=round(recipe.size * longest / side))
+            strides = round(recipe.size * longest / side / _STRIDE)
+            farther = replace(recipe, size=_STRIDE * max(1, strides))
             return whole.merged(predict(model, whole.records, farther))
         with TemporaryDirectory() as scratch:
             ((tiled,), _) = views([whole.photo], side, Path(scratch), class_map)
