@@ -98,15 +98,15 @@ def test_what_calibrates_is_found_as_it_is_counted(icevision, tmp_path):
 
 
 def test_what_calibrates_lies_where_it_is_counted_from_farther(icevision, tmp_path):
-    """Large cells; at sizes that strides do not divide, boxes came out shifted by a third of one."""
+    """Large cells; of sizes that strides do not divide, boxes were shifted by up to half of one."""
     from cellcount.detector.head_start import CELLS, warm_start
     from cellcount.detector.predicting import predict_photos
     from cellcount.detector.recipe import Recipe
     from cellcount.detector.training import vfnet
     from cellcount.detector.views import views
 
-    photo = min((ROOT / "data" / "labeled").glob("*.png"))
-    for number, side in enumerate((160, 180, 200)):
+    photo = ROOT / "data" / "labeled" / "smear-012.png"
+    for number, side in enumerate((160, 200, 256)):
         picture = Image.open(photo).convert("RGB").crop((0, 0, side, side)).resize((320, 320))
         picture.save(tmp_path / f"{number}.png")
         box = voc.Box("cell", 1, 1, 30, 30)
