@@ -40,7 +40,7 @@ def test_classes_add_up_and_have_their_boxes(calibration):
         assert str(count) == "20: rbc 18, wbc 2, never 0"
     else:
         assert all(one.low <= one.n <= one.high for one in count.by_class.values())
-        assert count.by_class["never"].high <= 1
+        assert count.by_class["never"].high <= 2
 
 
 def test_classes_are_put_together_and_left_out():
