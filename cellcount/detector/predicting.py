@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from cellcount.calibration.matching import Prediction
 from cellcount.detector.cell_size import side_at_cell_size
-from cellcount.detector.recipe import Recipe
+from cellcount.detector.recipe import MULTIPLE, Recipe
 from cellcount.detector.training import predict
 from cellcount.detector.views import View, records_of, views
 from cellcount.photos.reading import photo_size
-
-_STRIDE = 32  # pixels of the coarsest: of other sizes than its multiples boxes come out shifted
 
 
 def predict_photos(
@@ -46,8 +44,8 @@ def _at_cell_size(
     @cache
     def found(side: int) -> Prediction:
         if side >= longest:
-            strides = round(recipe.size * longest / side / _STRIDE)
-            farther = replace(recipe, size=_STRIDE * max(1, strides))
+            times = max(1, round(recipe.size * longest / side / MULTIPLE))
+            farther = replace(recipe, size=MULTIPLE * times)
             return whole.merged(predict(model, whole.records, farther))
         with TemporaryDirectory() as scratch:
             ((tiled,), _) = views([whole.photo], side, Path(scratch), class_map)

@@ -54,8 +54,8 @@ def pretrain(
     most = max(len(look) for look in looks)
     if not most:
         raise CellCountError(
-            "One photo of each folder is set aside for the calibration, and none is left to learn "
-            "from: give a folder with two or more."
+            "One photo of each folder is set aside to judge the training, and none is left to "
+            "learn from: give a folder with two or more."
         )
     shown = [
         one for look in looks for one in look * max(1, round((most / max(len(look), 1)) ** _EVEN))

@@ -20,7 +20,7 @@ from cellcount.photos.tiles import cut
 
 _SMALL = 20  # pixels a side that small cells are given: the detector's points are 8 apart
 _TELLING = 22  # pixels for a class of far smaller cells, which is to be told from the others
-_MULTIPLE = 32  # of image sizes
+MULTIPLE = 32  # of image sizes: of others, strides do not divide, and boxes come out shifted
 _LEAST, _MOST, _MOST_LONG = 256, 640, 768  # cells that are long are thin
 _ROUND = 1.5  # a set whose boxes are longer than that, by the median, is one of long cells
 _WHOLE = 512  # pixels a side of photos that are small enough to be shown as they are
@@ -190,7 +190,7 @@ class Recipe:
 
 def _multiple(side: float) -> int:
     """The image size that is at least so many pixels a side."""
-    return int(-(-side // _MULTIPLE) * _MULTIPLE)
+    return int(-(-side // MULTIPLE) * MULTIPLE)
 
 
 def _tile(

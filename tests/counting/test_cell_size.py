@@ -62,14 +62,25 @@ def test_a_tiny_photo_is_cut_into_no_smaller_squares_than_can_be():
     assert at_cell_size(seen, 50, 0.05).tile == 64
 
 
-def test_what_calibrates_is_found_as_it_is_counted(icevision, tmp_path):
-    """Boxes of the training's own look, and of the counter's, on photos seen from nearer."""
+def judged_and_counted(folder):
+    """What the training's own look finds on each photo, what the counter does, and on what tile."""
     from cellcount.detector.head_start import CELLS, warm_start
     from cellcount.detector.predicting import predict_photos
     from cellcount.detector.recipe import Recipe
     from cellcount.detector.training import vfnet
     from cellcount.detector.views import views
 
+    model = vfnet(2, pretrained=False)
+    warm_start(model, CELLS)
+    shown, class_map = views(sorted(folder.glob("*.png")), None, folder)
+    counter = Counter(CELLS, engine="torch")
+    for found in predict_photos(model, shown, class_map, Recipe.of_any_cell()):
+        photo = folder / found.photo
+        yield found, counter.find(photo), counter.count(photo).tile
+
+
+def test_what_calibrates_is_found_as_it_is_counted(icevision, tmp_path):
+    """Boxes of the training's own look, and of the counter's, on photos seen from nearer."""
     photos = sorted((ROOT / "data" / "labeled").glob("*.png"))[:2]
     for photo in photos:  # cells of half their size, so that it looks from nearer
         picture = Image.open(photo).convert("RGB")
@@ -82,13 +93,8 @@ def test_what_calibrates_is_found_as_it_is_counted(icevision, tmp_path):
         box = voc.Box("cell", 1, 1, 30, 30)
         label = voc.Annotation(photo.name, *wide.size, (box,))
         voc.write((tmp_path / photo.name).with_suffix(".xml"), label)
-    model = vfnet(2, pretrained=False)
-    warm_start(model, CELLS)
-    shown, class_map = views(sorted(tmp_path.glob("*.png")), None, tmp_path)
-    counter = Counter(CELLS, engine="torch")
-    for found in predict_photos(model, shown, class_map, Recipe.of_any_cell()):
-        counted = counter.find(tmp_path / found.photo)
-        assert counter.count(tmp_path / found.photo).tile < 512
+    for found, counted, tile in judged_and_counted(tmp_path):
+        assert tile < 512
         assert len(counted.boxes) > 50
         sure, mine = (one.scores >= 0.3 for one in (counted, found))
         assert sure.sum() == pytest.approx(mine.sum(), abs=1)
@@ -99,25 +105,14 @@ def test_what_calibrates_is_found_as_it_is_counted(icevision, tmp_path):
 
 def test_what_calibrates_lies_where_it_is_counted_from_farther(icevision, tmp_path):
     """Large cells; of sizes that strides do not divide, boxes were shifted by up to half of one."""
-    from cellcount.detector.head_start import CELLS, warm_start
-    from cellcount.detector.predicting import predict_photos
-    from cellcount.detector.recipe import Recipe
-    from cellcount.detector.training import vfnet
-    from cellcount.detector.views import views
-
     photo = ROOT / "data" / "labeled" / "smear-012.png"
     for number, side in enumerate((160, 200, 256)):
         picture = Image.open(photo).convert("RGB").crop((0, 0, side, side)).resize((320, 320))
         picture.save(tmp_path / f"{number}.png")
         box = voc.Box("cell", 1, 1, 30, 30)
         voc.write(tmp_path / f"{number}.xml", voc.Annotation(f"{number}.png", 320, 320, (box,)))
-    model = vfnet(2, pretrained=False)
-    warm_start(model, CELLS)
-    shown, class_map = views(sorted(tmp_path.glob("*.png")), None, tmp_path)
-    counter = Counter(CELLS, engine="torch")
-    for found in predict_photos(model, shown, class_map, Recipe.of_any_cell()):
-        counted = counter.find(tmp_path / found.photo)
-        assert counter.count(tmp_path / found.photo).tile > 320
+    for found, counted, tile in judged_and_counted(tmp_path):
+        assert tile > 320
         sure, mine = (one.boxes[one.scores >= 0.5] for one in (counted, found))
         assert len(sure) >= 3
         assert np.median(box_iou(sure, mine).max(axis=1)) > 0.85
