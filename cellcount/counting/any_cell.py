@@ -19,7 +19,7 @@ from cellcount.calibration.usual import learn_usual
 from cellcount.counting.counter import Counter
 from cellcount.counting.recalibration import found_on, tell
 from cellcount.detector.head_start import OF_USE, f1
-from cellcount.detector.pretraining import pretrain, set_aside
+from cellcount.detector.pretraining import can_train, pretrain, set_aside
 from cellcount.detector.provenance import checkpoint_meta
 from cellcount.detector.recipe import Recipe
 from cellcount.labels.confirmed import labelled_photos
@@ -38,7 +38,8 @@ def make(
 ) -> None:
     """Train on photos of many looks by :func:`pretrain`, and learn to count on looks left out.
 
-    Of a single look, photos set aside take their place.
+    Where nothing could be learned without a look, as it is the only one, those of its photos that
+    are set aside take its place.
 
     Args:
         out: checkpoint to write.
@@ -53,23 +54,29 @@ def make(
     """
     out = Path(out)
     train = partial(pretrain, epochs=epochs, seed=seed, start=start, backbone=backbone)
-    photos: list[Path] = []
-    looks: list[list[Prediction]] = []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    looks = [labelled_photos(folder) for folder in folders]
+    parts = min(_PARTS, len(looks))
+    counted: list[Path] = []
+    found: list[list[Prediction]] = []
     with TemporaryDirectory() as scratch:
         everything, judge = Path(scratch, "all.pth"), Path(scratch, "judge.pth")
-        train(everything, folders)
-        for part in range(min(_PARTS, len(folders))):
-            left_out = folders[part::_PARTS]
-            if others := [folder for folder in folders if folder not in left_out]:
+        print("The detector is trained on all looks.")
+        train(everything, looks)
+        for part in range(parts):
+            others = [look for i, look in enumerate(looks) if i % parts != part]
+            unseen = can_train(others)
+            if unseen:
+                names = ", ".join(Path(folder).name for folder in folders[part::parts])
+                print(f"Another, {part + 1} of {parts}, without those it then counts: {names}.")
                 train(judge, others)
-            counter = Counter(judge if others else everything, threshold=0.5)
-            for folder in left_out:
-                some = labelled_photos(folder) if others else set_aside(folder)
-                looks.append(found_on(some, counter.find, counter.classes))
-                photos += some
-        calibration = Calibration.learn(_lessons(looks))
-        usual = learn_usual(photos, [one for look in looks for one in look], calibration, None)
-        out.parent.mkdir(parents=True, exist_ok=True)
+            counter = Counter(judge if unseen else everything, threshold=0.5)
+            for look in looks[part::parts]:
+                some = look if unseen else set_aside(look)
+                found.append(found_on(some, counter.find, counter.classes))
+                counted += some
+        calibration = Calibration.learn(_lessons(found))
+        usual = learn_usual(counted, [one for look in found for one in look], calibration, None)
         tell(everything, out, checkpoint_meta(calibration, usual=usual))
 
 

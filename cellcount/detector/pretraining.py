@@ -6,7 +6,7 @@ few photos of yet another look has little left to learn.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cellcount.detector.bridging import apply_bridge
 from cellcount.detector.finetuning import Trained, save
@@ -16,49 +16,50 @@ from cellcount.detector.training import seed_everything, vfnet
 from cellcount.detector.varying import transforms
 from cellcount.detector.views import records
 from cellcount.errors import CellCountError
-from cellcount.labels.confirmed import labelled_photos
 
-_TENTH = 10  # of the photos of each folder, one in so many is not learned from
-_EVEN = 0.6  # 1 would show all folders equally often, 0 all photos
+_TENTH = 10  # of the photos of each look, one in so many is not learned from
+_EVEN = 0.6  # 1 would show all looks equally often, 0 all photos
+
+Photo = TypeVar("Photo")
 
 
 def pretrain(
     out: str | Path,
-    folders: Sequence[str | Path],
+    looks: Sequence[Sequence[Path]],
     *,
     epochs: int,
     seed: int,
     start: str | Path | None = None,
     backbone: str = Recipe.backbone,
 ) -> None:
-    """Train on the photos of all folders but :func:`set_aside`, classes made one; save ``out``.
+    """Train on labelled photos of all looks but :func:`set_aside`, classes made one; save ``out``.
 
     Args:
         out: checkpoint to write.
-        folders: each with labelled photos of one look.
-        epochs: how often photos are shown; those of small folders more often.
+        looks: labelled photos of each.
+        epochs: how often photos are shown; those of looks with few more often.
         seed: of all chance in the training.
         start: a checkpoint to train further; else the backbone starts from ImageNet.
         backbone: its name among VFNet's backbones in IceVision.
 
     Raises:
-        CellCountError: labels cannot be used: it lists them; or the photos are too few.
+        CellCountError: the photos are too few.
     """
-    apply_bridge()
-    import icevision.all as ice
-
-    class_map = ice.ClassMap(["cell"])
-    looks = [_as_cells(labelled_photos(folder), class_map) for folder in folders]
-    held_out = [one for look in looks for one in look[::_TENTH]]
-    looks = [[one for i, one in enumerate(look) if i % _TENTH] for look in looks]
-    most = max(len(look) for look in looks)
-    if not most:
+    if not can_train(looks):
         raise CellCountError(
             "One photo of each folder is set aside to judge the training, and none is left to "
             "learn from: give a folder with two or more."
         )
+    apply_bridge()
+    import icevision.all as ice
+
+    class_map = ice.ClassMap(["cell"])
+    seen = [_as_cells(look, class_map) for look in looks]
+    held_out = [one for look in seen for one in set_aside(look)]
+    seen = [[one for i, one in enumerate(look) if i % _TENTH] for look in seen]
+    most = max(len(look) for look in seen)
     shown = [
-        one for look in looks for one in look * max(1, round((most / max(len(look), 1)) ** _EVEN))
+        one for look in seen for one in look * max(1, round((most / max(len(look), 1)) ** _EVEN))
     ]
     seed_everything(seed)
     model = vfnet(len(class_map), backbone=backbone)
@@ -77,9 +78,14 @@ def pretrain(
     save(Trained(model, None, class_map, recipe, {}, None), out)
 
 
-def set_aside(folder: str | Path) -> list[Path]:
-    """The labelled photos of a folder that :func:`pretrain` does not learn from."""
-    return labelled_photos(folder)[::_TENTH]
+def can_train(looks: Sequence[Sequence[Path]]) -> bool:
+    """Whether :func:`pretrain` has a photo to learn from, once those that judge are set aside."""
+    return any(len(look) > 1 for look in looks)
+
+
+def set_aside(look: Sequence[Photo]) -> Sequence[Photo]:
+    """Those of a look's photos, or of their records, that :func:`pretrain` does not learn from."""
+    return look[::_TENTH]
 
 
 def _as_cells(photos: Sequence[Path], class_map: Any) -> list[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from cellcount.calibration.matching import Prediction
 from cellcount.counting import any_cell
 from cellcount.counting.counter import Counter
+from cellcount.detector import pretraining
 from cellcount.detector.head_start import CELLS
 from cellcount.render import render_folder
 
@@ -19,8 +20,8 @@ def test_each_look_is_counted_by_a_detector_that_has_not_seen_it(icevision, tmp_
     learned: list[list[str]] = []
     counted: list[tuple[set[str], list[str]]] = []
 
-    def pretrain(out, folders, **_):
-        learned.append([folder.name for folder in folders])
+    def pretrain(out, looks, **_):
+        learned.append([look[0].parent.name for look in looks])
         shutil.copy(CELLS, out)
 
     def found_on(photos, find, classes, found_on=any_cell.found_on):
@@ -43,11 +44,29 @@ def test_each_look_is_counted_by_a_detector_that_has_not_seen_it(icevision, tmp_
 
 def test_of_a_single_look_photos_set_aside_are_counted(icevision, tmp_path, monkeypatch):
     render_folder(tmp_path / "a", photos=12, seed=0, size=256, cells=(4, 8))
-    monkeypatch.setattr(any_cell, "pretrain", lambda out, folders, **_: shutil.copy(CELLS, out))
+    monkeypatch.setattr(any_cell, "pretrain", lambda out, looks, **_: shutil.copy(CELLS, out))
     any_cell.make(tmp_path / "new.pth", [tmp_path / "a"], epochs=1, seed=0)
     calibration = Counter(tmp_path / "new.pth").calibration
     assert calibration is not None
     assert len(calibration.labelled) == 2  # of twelve
+
+
+def test_looks_of_which_one_alone_can_be_learned_from_end_in_a_detector(
+    icevision, tmp_path, monkeypatch
+):
+    for name, photos in (("a", 3), ("b", 1)):  # without a, nothing can be learned
+        render_folder(tmp_path / name, photos=photos, seed=0, size=256, cells=(4, 8))
+    learned: list[int] = []
+
+    def pretrain(out, looks, **_):
+        assert pretraining.can_train(looks)
+        learned.append(len(looks))
+        shutil.copy(CELLS, out)
+
+    monkeypatch.setattr(any_cell, "pretrain", pretrain)
+    any_cell.make(tmp_path / "new.pth", [tmp_path / "a", tmp_path / "b"], epochs=1, seed=0)
+    assert learned == [2, 1]
+    assert Counter(tmp_path / "new.pth").calibration is not None
 
 
 def test_each_look_teaches_once_and_photos_not_found_nothing():

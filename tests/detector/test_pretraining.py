@@ -3,8 +3,9 @@
 import pytest
 
 from cellcount.commands import main
+from cellcount.counting import any_cell
 from cellcount.counting.counter import Counter
-from cellcount.detector import head_start, pretraining
+from cellcount.detector import head_start
 from cellcount.errors import CellCountError
 from cellcount.labels import voc
 from cellcount.render import render_folder
@@ -41,6 +42,4 @@ def test_pretraining_goes_on_and_saves_what_counting_needs(icevision, tmp_path):
 def test_what_cannot_be_trained_from_is_told(icevision, tmp_path, photos, start, said):
     render_folder(tmp_path / "photos", photos=photos, seed=8, size=256, cells=(3, 3))
     with pytest.raises(CellCountError, match=said):
-        pretraining.pretrain(
-            tmp_path / "m.pth", [tmp_path / "photos"], epochs=1, seed=0, start=start
-        )
+        any_cell.make(tmp_path / "m.pth", [tmp_path / "photos"], epochs=1, seed=0, start=start)

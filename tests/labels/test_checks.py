@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cellcount.commands import main
-from cellcount.detector.pretraining import pretrain
+from cellcount.counting.any_cell import make
 from cellcount.errors import CellCountError
 from cellcount.judging.crossval import cross_validate
 from cellcount.labels import voc
@@ -243,7 +243,7 @@ def test_training_and_judging_refuse_with_the_list(tmp_path, capsys):
         lambda: ready_to_train(tmp_path),
         lambda: labelled_photos(tmp_path),
         lambda: cross_validate(tmp_path, folds=2),
-        lambda: pretrain(tmp_path / "out.pth", [tmp_path], epochs=1, seed=0),
+        lambda: make(tmp_path / "out.pth", [tmp_path], epochs=1, seed=0),
     ):
         with pytest.raises(CellCountError, match=r"(?s)put right .*reversed.*empty.*--fix"):
             refuse()
