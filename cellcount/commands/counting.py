@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellcount.commands.asked import crew, groups, photos_of
-from cellcount.commands.options import add_crew, add_engine, add_region, add_view
+from cellcount.commands.options import CHECKPOINT, add_crew, add_engine, add_region, add_view
 from cellcount.errors import CellCountError
 from cellcount.labels.formats import WRITTEN
 
@@ -22,7 +22,7 @@ _CHARTED = 20  # photos make a series whose chart can be read
 def add(commands: Any) -> None:
     """Add them to argparse's ``commands``."""
     count = commands.add_parser("count", help="count cells on photos with a trained model")
-    count.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
+    count.add_argument("model", type=Path, help=CHECKPOINT)
     count.add_argument("photos", type=Path, nargs="+", help="photos, or folders of photos")
     count.add_argument("--recursive", action="store_true", help="enter folders in folders too")
     count.add_argument(

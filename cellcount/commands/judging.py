@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cellcount.commands.options import (
+    CHECKPOINT,
     add_engine,
     add_recipe,
     add_seed,
@@ -18,7 +19,7 @@ from cellcount.commands.options import (
 def add(commands: Any) -> None:
     """Add them to argparse's ``commands``."""
     evaluate = commands.add_parser("evaluate", help="judge a trained model on labelled photos")
-    evaluate.add_argument("model", type=Path, help="checkpoint saved by train.ipynb")
+    evaluate.add_argument("model", type=Path, help=CHECKPOINT)
     evaluate.add_argument("folder", type=Path, help="labelled photos it has not learned from")
     evaluate.add_argument("--out", type=Path, default=Path("out/evaluation"), help="for pictures")
     add_strict(evaluate)

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from cellcount.commands.options import add_minutes, add_view
+from cellcount.commands.options import CHECKPOINT, add_minutes, add_view
 from cellcount.labels.formats import FORMATS, WRITTEN
 
 
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         "--model",
         type=Path,
         default=Path("models/model_checkpoint.pth"),
-        help="checkpoint saved by train.ipynb (models/model_checkpoint.pth)",
+        help=f"{CHECKPOINT} (models/model_checkpoint.pth)",
     )
     prelabel.add_argument(
         "--measure",

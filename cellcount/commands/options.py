@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+CHECKPOINT = "what a training saved, or a shipped one, such as models/cells.pth"
+
 
 def positive(text: str) -> int:
     """A whole number of at least 1, as argparse takes a type.
@@ -30,7 +32,9 @@ def add_seed(command: argparse.ArgumentParser, default: int = 0) -> None:
 
 def add_minutes(command: argparse.ArgumentParser) -> None:
     """``--minutes``."""
-    command.add_argument("--minutes", type=float, default=8.0, help="at most, for training (8)")
+    command.add_argument(
+        "--minutes", type=float, default=8.0, help="at most, for all trainings together (8)"
+    )
 
 
 def add_recipe(command: argparse.ArgumentParser) -> None:

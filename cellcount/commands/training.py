@@ -28,9 +28,13 @@ def add(commands: Any) -> None:
     add_view(train)
     train.set_defaults(run=_train)
 
-    pretrain = commands.add_parser("pretrain", help="train on labelled photos of many looks")
+    pretrain = commands.add_parser(
+        "pretrain", help="make a detector of any cell from photos of many looks, by four trainings"
+    )
     pretrain.add_argument("out", type=Path, help="checkpoint to write")
-    pretrain.add_argument("folders", nargs="+", type=Path, help="labelled photos, a look each")
+    pretrain.add_argument(
+        "folders", nargs="+", type=Path, help="labelled photos, a folder for each look"
+    )
     pretrain.add_argument("--start", type=Path, help="a checkpoint to train further")
     add_epochs(pretrain, 12)
     add_seed(pretrain)

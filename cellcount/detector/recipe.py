@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cellcount.calibration.accuracy import need_labels
 from cellcount.detector.cell_size import CELL_SIDE
+from cellcount.errors import CellCountError
 from cellcount.labels import voc
 from cellcount.labels.confirmed import labelled_photos
 from cellcount.labels.parts import cut_in_tiles
@@ -176,7 +177,16 @@ class Recipe:
         return f"{self.size} pixels{piece}, {self.steps} steps{reason}."
 
     def times(self, photos: int) -> int:
-        """How often each of so many photos is shown in an epoch: 50 steps at least."""
+        """How often each of so many photos is shown in an epoch: 50 steps at least.
+
+        Raises:
+            CellCountError: there is none to show.
+        """
+        if not photos:
+            raise CellCountError(
+                "A single labelled photo leaves none to learn from once one is set aside: label "
+                "another, or train on the one by `cellcount train FOLDER`."
+            )
         return -(-_EPOCH // photos)
 
     def total(self, photos: int) -> int:

@@ -22,7 +22,7 @@ def judge(
     """Judge a checkpoint on photos that it has not learned from, and write what came of it.
 
     Args:
-        model: checkpoint saved by train.ipynb.
+        model: a checkpoint.
         folder: labelled photos.
         out: gets a table, the plots, and each photo with its misses and false alarms.
         engine: what computes the model, as :class:`cellcount.counting.counter.Counter` takes it.

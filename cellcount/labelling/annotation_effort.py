@@ -117,7 +117,7 @@ def print_effort(model: str | Path, photos: Sequence[Path]) -> None:
     and one for a lenient one, 0.3.
 
     Args:
-        model: checkpoint saved by train.ipynb.
+        model: a checkpoint.
         photos: with their labels beside them.
 
     Raises:

@@ -119,7 +119,7 @@ def prelabel(folder: str | Path, model: str | Path) -> Prelabels:
 
     Args:
         folder: photos, some of them perhaps labelled.
-        model: checkpoint saved by train.ipynb.
+        model: a checkpoint.
 
     Returns:
         The photos; a notebook shows the first three of them.

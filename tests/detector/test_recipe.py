@@ -89,6 +89,11 @@ def test_epochs_make_up_the_steps():
         assert recipe.total(photos) == (recipe.epochs(photos) + 1) * shown
 
 
+def test_a_single_photo_cannot_be_parted_and_it_is_told_what_to_do():
+    with pytest.raises(CellCountError, match="label another, or train on the one"):
+        Recipe(256, 256).times(0)
+
+
 def test_photos_without_a_box_are_told_before_the_training(tmp_path, capsys):
     for name in "abcd":
         _photo(tmp_path, name, 100, [])
