@@ -186,14 +186,21 @@ def test_bar_says_where_it_is_and_what_bars_in_cells_say(tmp_path, monkeypatch):
     assert [output.get("text") for output in ran.cells[1].outputs] == ["done\n"]
 
 
-def test_failing_cell_is_told_and_the_rest_kept(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [
+        ("1 / 0", "division by zero"),
+        ("import os; os.kill(os.getpid(), 9)", "its Python was ended, .* lack of memory"),
+    ],
+)
+def test_failing_cell_is_told_and_the_rest_kept(tmp_path, capsys, failing, said):
     from cellcount.errors import CellCountError
 
     notebook = nbformat.v4.new_notebook()
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", "1 / 0", "3")]
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", failing, "3")]
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell("## 1. Add"))
     nbformat.write(notebook, tmp_path / "bad.ipynb")
-    with pytest.raises(CellCountError, match=r"bad\.ipynb stopped: division by zero"):
+    with pytest.raises(CellCountError, match=rf"bad\.ipynb stopped: {said}"):
         run_notebook(tmp_path / "bad.ipynb", tmp_path / "out" / "bad.ipynb")
     kept = nbformat.read(tmp_path / "out" / "bad.ipynb", as_version=4)
     assert kept.cells[1].outputs[0].data["text/plain"] == "2"

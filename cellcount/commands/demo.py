@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = ("train.ipynb", "inference.ipynb")
 _OUT = Path("out")  # where the notebooks put their results
-_CELL_TIMEOUT = 3600  # seconds; the longest cell trains for a few minutes
 
 
 def add(commands: Any) -> None:
@@ -58,10 +57,10 @@ def run_notebook(source: Path, target: Path) -> None:
     """Execute ``source`` in its own folder, show how far it is, and write ``target``.
 
     Raises:
-        CellCountError: a cell failed.
+        CellCountError: a cell failed, or the computer ended what ran it.
     """
     import nbformat
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     from cellcount.commands.watching import WatchedClient
 
@@ -69,7 +68,7 @@ def run_notebook(source: Path, target: Path) -> None:
     client = WatchedClient(
         notebook,
         source.name,
-        timeout=_CELL_TIMEOUT,
+        timeout=None,  # a slow computer takes its time, and the bar shows that it works
         kernel_name="python3",
         # ipykernel warns that its messages, which stay on this computer, are not encrypted.
         extra_arguments=["--log-level=40"],
@@ -82,6 +81,11 @@ def run_notebook(source: Path, target: Path) -> None:
         last = error.evalue or error.ename
         raise CellCountError(
             f"{source} stopped: {last} The cells up to there are in {target}."
+        ) from error
+    except DeadKernelError as error:
+        raise CellCountError(
+            f"{source} stopped: its Python was ended, most often for lack of memory. Close other "
+            f"programs and run it again. The cells up to there are in {target}."
         ) from error
     finally:
         _drop_empty(notebook)
