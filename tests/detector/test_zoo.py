@@ -80,7 +80,9 @@ def test_learns_and_predicts(entry):
 
 
 def test_torchvisions_detectors_are_validated_in_16_bits():
-    trial = zoo.attempt(zoo.Entry("torchvision.retinanet", "resnet18_fpn"), 64, half=True)
+    # At 64 pixels its last map is one pixel, of which torch 2.14's processor code leaves some
+    # gradients of a 3 x 3 convolution in bfloat16 unwritten: whatever lay in memory, at times NaN.
+    trial = zoo.attempt(zoo.Entry("torchvision.retinanet", "resnet18_fpn"), 128, half=True)
     assert math.isfinite(trial.loss)
     assert trial.taken == 2
 
